@@ -1,0 +1,179 @@
+/*
+ * protocol.h: what a client's shim and the daemon say to each other
+ *
+ * One SOCK_SEQPACKET connection for each client process.  Every packet is one
+ * of the structs below: fixed width, host byte order, no pointers, starting
+ * with struct pagerd_msg whose size is the size of the whole packet.  Every
+ * type has an exact size and an exact number of file descriptors; a packet
+ * that differs is refused and the connection is closed.
+ *
+ *	client				daemon
+ *	   | ------- connect ------------> |
+ *	   | <------ WELCOME (1 fd) ------ |  an open /dev/userfaultfd
+ *	   | ------- HELLO (n fds) ------> |  userfaultfds, /proc/self files
+ *	   | <------ READY | REFUSED ----- |  READY after a fork: 1 fd
+ *	   |                               |
+ *	   | <------ MOVE ---------------- |  capture pages into staging
+ *	   | ------- MOVED --------------> |
+ *	   | <------ EMPTY | UNSHARE ----- |
+ *	   | ------- DONE ---------------> |
+ *	   | <------ RELEASE ------------- |  daemon holds nothing any more
+ *
+ * At most one of MOVE, EMPTY and UNSHARE is outstanding.  When the connection
+ * ends without RELEASE the agent ends the process if any of its pages may be
+ * out (it has moved some, or READY said PAGERD_READY_INHERITED): the process
+ * must never read zeros where its data was.
+ *
+ * All addresses are virtual addresses of the client, in bytes; all counts of
+ * pages are in units of PAGERD_PAGE_SIZE.
+ */
+#ifndef PAGERD_PROTOCOL_H
+#define PAGERD_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PAGERD_PROTOCOL_VERSION 1
+#define PAGERD_PAGE_SIZE 4096u
+#define PAGERD_STAGE_PAGES 256u /* pages in a client's staging area */
+#define PAGERD_TOKEN_BYTES 16
+
+/* The environment of a managed program. */
+#define PAGERD_ENV_SOCKET "PAGERD_SOCKET" /* path of the client socket */
+#define PAGERD_ENV_GROUP "PAGERD_GROUP" /* group's token, 32 hex digits */
+
+enum pagerd_msg_type {
+	PAGERD_MSG_WELCOME = 1,
+	PAGERD_MSG_HELLO = 2,
+	PAGERD_MSG_READY = 3,
+	PAGERD_MSG_REFUSED = 4,
+	PAGERD_MSG_MOVE = 5,
+	PAGERD_MSG_MOVED = 6,
+	PAGERD_MSG_EMPTY = 7,
+	PAGERD_MSG_UNSHARE = 8,
+	PAGERD_MSG_DONE = 9,
+	PAGERD_MSG_RELEASE = 10,
+};
+
+struct pagerd_msg {
+	uint16_t version; /* PAGERD_PROTOCOL_VERSION */
+	uint16_t type; /* enum pagerd_msg_type */
+	uint32_t size; /* of the whole packet, bytes */
+};
+
+/* daemon to client; fds: /dev/userfaultfd, opened for writing */
+struct pagerd_msg_welcome {
+	struct pagerd_msg hdr;
+};
+
+enum pagerd_hello_kind {
+	PAGERD_HELLO_EXEC = 1, /* a program's first connection */
+	PAGERD_HELLO_FORK = 2, /* a forked child that read its anchor */
+};
+
+/* Order of the descriptors that come with HELLO. */
+enum pagerd_hello_fd {
+	PAGERD_FD_STAGE, /* userfaultfd for the staging area, raw */
+	PAGERD_FD_MEM, /* /proc/self/mem, read-only */
+	PAGERD_FD_PAGEMAP, /* /proc/self/pagemap */
+	PAGERD_FD_MAPS, /* /proc/self/maps */
+	PAGERD_FD_SMAPS, /* /proc/self/smaps */
+	PAGERD_FD_STATM, /* /proc/thread-self/statm, of the agent */
+	PAGERD_FD_MAIN, /* userfaultfd for the program, raw; only EXEC */
+	PAGERD_FDS_EXEC = 7,
+	PAGERD_FDS_FORK = 6, /* the kernel gave the daemon FD_MAIN already */
+};
+
+/*
+ * The agent area is one mapping that holds everything the agent touches (its
+ * stack, its state and the staging area); it is never adopted.  The anchor is
+ * one page of its own, inherited empty by a forked child (MADV_WIPEONFORK)
+ * and registered with the main userfaultfd: reading it raises a fault that the
+ * daemon answers with a struct pagerd_anchor, which tells the child who it is.
+ */
+struct pagerd_msg_hello {
+	struct pagerd_msg hdr;
+	uint32_t kind; /* enum pagerd_hello_kind */
+	uint32_t agent_tid;
+	uint8_t group_token[PAGERD_TOKEN_BYTES]; /* EXEC */
+	uint8_t space_token[PAGERD_TOKEN_BYTES]; /* FORK: from the anchor */
+	uint64_t space_id; /* FORK: from the anchor */
+	uint64_t area_start, area_len; /* bytes, page aligned */
+	uint64_t stage_start; /* PAGERD_STAGE_PAGES pages, inside the area */
+	uint64_t anchor_start; /* one page */
+};
+
+struct pagerd_anchor {
+	uint64_t magic; /* PAGERD_ANCHOR_MAGIC */
+	uint64_t space_id;
+	uint8_t space_token[PAGERD_TOKEN_BYTES];
+};
+#define PAGERD_ANCHOR_MAGIC UINT64_C(0x726f68636e612e70)
+
+#define PAGERD_READY_INHERITED 1u /* pages of this process are out already */
+
+/* daemon to client; fds: after FORK the main userfaultfd, to be kept open */
+struct pagerd_msg_ready {
+	struct pagerd_msg hdr;
+	uint64_t space_id;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+struct pagerd_msg_refused {
+	struct pagerd_msg hdr;
+	char reason[120]; /* one line for a person, NUL terminated */
+};
+
+/*
+ * A run is a page-aligned address with (number of pages - 1) in its low 12
+ * bits.  MOVE captures the runs into the staging area one behind the other,
+ * from its first page on; holes in a run leave holes in staging.
+ */
+#define PAGERD_RUN(addr, npages) ((uint64_t)(addr) | ((uint64_t)(npages)-1))
+#define PAGERD_RUN_ADDR(run) ((run) & ~UINT64_C(0xfff))
+#define PAGERD_RUN_PAGES(run) ((uint32_t)((run)&0xfff) + 1)
+
+#define PAGERD_MOVE_EMPTY_FIRST 1u /* empty all of staging before */
+
+struct pagerd_msg_move {
+	struct pagerd_msg hdr;
+	uint32_t seq;
+	uint32_t flags; /* PAGERD_MOVE_*, MOVE only */
+	uint32_t nruns; /* 1 .. PAGERD_STAGE_PAGES; as many are sent */
+	uint32_t npages; /* sum over the runs, <= PAGERD_STAGE_PAGES */
+	uint64_t runs[PAGERD_STAGE_PAGES];
+};
+/* UNSHARE makes each page of the runs the process's own (breaks COW). */
+#define pagerd_msg_unshare pagerd_msg_move
+#define PAGERD_MOVE_SIZE(nruns) \
+	(sizeof(struct pagerd_msg_move) - \
+	    (PAGERD_STAGE_PAGES - (nruns)) * sizeof(uint64_t))
+
+struct pagerd_msg_moved {
+	struct pagerd_msg hdr;
+	uint32_t seq;
+	uint32_t npages;
+	/*
+	 * For each page in staging order: 0, captured (or a hole); else the
+	 * errno of the move, the page is still where it was.
+	 */
+	uint8_t status[PAGERD_STAGE_PAGES];
+};
+
+struct pagerd_msg_empty { /* drop everything in the staging area */
+	struct pagerd_msg hdr;
+	uint32_t seq;
+	uint32_t reserved;
+};
+
+struct pagerd_msg_done { /* answers EMPTY and UNSHARE */
+	struct pagerd_msg hdr;
+	uint32_t seq;
+	int32_t result; /* 0 or -errno */
+};
+
+struct pagerd_msg_release {
+	struct pagerd_msg hdr;
+};
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * planes.h: what the control plane and the fault plane say to each other
+ *
+ *	control thread			fault thread
+ *	   | -- struct mail (request) ---> |   to_fault
+ *	   | <-- the same, answered ------ |   to_control
+ *	   | <-- struct notice ----------- |   to_control
+ *	   |                               |
+ *	   | -- struct gauge (atomics) --> |   read at every decision
+ *
+ * A request is owned by the fault plane from planes_ask() until its done()
+ * runs, on the control thread.  Out-members are valid only if result is 0 or
+ * as the request says.  The two threads share nothing else.
+ *
+ * Units: bytes where a name says bytes, pages (4096 bytes) where it says
+ * pages, microseconds where it ends in _us.
+ */
+#ifndef PLANES_H
+#define PLANES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "size.h"
+
+#define GROUP_NAME_MAX 64
+
+/*
+ * Memory of a space that the model does not see: what the kernel counts as
+ * its anonymous memory, less what the model counts as resident.  Written by
+ * the control plane's watch, read by the fault plane; any thread: atomic.
+ */
+struct gauge {
+	_Atomic int64_t model_pages;   /* written by the fault thread */
+	_Atomic int64_t foreign_pages; /* written by the watch; may be < 0 */
+};
+
+enum mail_op {
+	MAIL_GROUP_NEW,
+	MAIL_GROUP_LIMIT,
+	MAIL_GROUP_CLOSE,
+	MAIL_ATTACH,
+	MAIL_ADOPT,
+	MAIL_RECLAIM,
+	MAIL_GROUPS,
+	MAIL_SPACES,
+	MAIL_REGIONS,
+	MAIL_STATS,
+	MAIL_CHECK,
+	MAIL_STOP,
+};
+
+struct mail {
+	enum mail_op op;
+	int result;                  /* 0 or -errno */
+	void (*done)(struct mail *); /* control thread */
+	void *ctx;                   /* the asker's */
+};
+
+struct mail_group_new {
+	struct mail m;
+	uid_t uid;            /* owner */
+	uint64_t limit_bytes; /* 0: none */
+	char name[GROUP_NAME_MAX];
+	uint8_t token[TOKEN_BYTES];
+	uint32_t id;         /* out */
+	struct gauge *gauge; /* out: sum over the group's spaces */
+};
+
+struct mail_group_limit {
+	struct mail m;
+	uint32_t id;
+	uint64_t limit_bytes;
+};
+
+/* Forget the group; -EBUSY while it has spaces. */
+struct mail_group_close {
+	struct mail m;
+	uint32_t id;
+};
+
+/*
+ * A client's HELLO, checked for size and number of descriptors.  On success
+ * the fault plane owns sock, uffd_main, uffd_stage, mem, pagemap and maps, and
+ * has sent READY; on failure nothing is taken over, and reason is filled.
+ */
+struct mail_attach {
+	struct mail m;
+	uint32_t group; /* EXEC */
+	pid_t pid;      /* from SO_PEERCRED */
+	uid_t uid;
+	bool fork;                       /* HELLO was PAGERD_HELLO_FORK */
+	uint64_t fork_space;             /* FORK */
+	uint8_t fork_token[TOKEN_BYTES]; /* FORK */
+	uint64_t area_start, area_len, stage_start, anchor_start;
+	int sock, uffd_main /* EXEC, else -1 */, uffd_stage;
+	int mem, pagemap, maps;
+	uint64_t space;      /* out: id */
+	uint32_t group_out;  /* out: group it belongs to */
+	struct gauge *gauge; /* out */
+	char reason[120];    /* out, on failure: for REFUSED */
+};
+
+struct mail_range {
+	uint64_t start, end; /* bytes, page aligned */
+};
+
+/*
+ * Register these ranges (anonymous private writable mappings, as read from
+ * the client's smaps).  The fault plane looks again before it believes them.
+ */
+struct mail_adopt {
+	struct mail m;
+	uint64_t space;
+	size_t nranges;
+	const struct mail_range *ranges; /* the asker's, until done */
+	size_t nadopted;                 /* out */
+	uint64_t adopted_pages;          /* out */
+};
+
+struct mail_reclaim {
+	struct mail m;
+	uint32_t group;
+	uint64_t bytes;     /* to push out now, whatever the limit */
+	uint64_t bytes_out; /* out: pushed out */
+};
+
+struct group_info {
+	uint32_t id;
+	uid_t uid;
+	char name[GROUP_NAME_MAX];
+	uint64_t limit_bytes;
+	uint64_t usage_bytes; /* model + foreign: counts against the limit */
+	uint64_t peak_bytes;  /* greatest usage seen by the fault plane */
+	uint64_t resident_bytes, out_bytes; /* adopted memory */
+	uint64_t stored_bytes; /* what out_bytes take in the store, estimate */
+	uint64_t faults, evicted_pages, refault_pages;
+	uint64_t wait_us; /* sum of the time faults waited in the daemon */
+	uint32_t nspaces;
+	bool over; /* over its limit and unable to evict now */
+	uint64_t over_events;
+};
+
+struct space_info {
+	uint64_t id;
+	uint32_t group;
+	pid_t pid; /* 0: a child made by a raw clone, unknown */
+	uid_t uid;
+	bool agent; /* it can be evicted from */
+	uint32_t nregions;
+	uint64_t resident_bytes, out_bytes, clean_bytes, shared_bytes;
+	int64_t foreign_bytes;
+	uint64_t faults, evicted_pages, refault_pages, zero_fills;
+};
+
+struct region_info {
+	uint64_t id;
+	uint64_t start, end; /* bytes */
+	char memtype[16];
+	uint64_t resident_bytes, out_bytes, clean_bytes, shared_bytes;
+	bool evictable;
+};
+
+/* Arrays are the asker's; n is filled, more says that max was too small. */
+struct mail_groups {
+	struct mail m;
+	struct group_info *groups;
+	size_t max, n;
+	bool more;
+};
+
+struct mail_spaces {
+	struct mail m;
+	struct space_info *spaces;
+	size_t max, n;
+	bool more;
+};
+
+struct mail_regions { /* -ESRCH: no such space */
+	struct mail m;
+	uint64_t space;
+	uint64_t from; /* cursor: regions that start at or above it */
+	struct region_info *regions;
+	size_t max, n;
+	bool more;
+};
+
+/* Counters are those of tbl/counters.h, in its order. */
+struct mail_stats {
+	struct mail m;
+	uint64_t *counters;
+	size_t ncounters;
+	struct {
+		char name[16];
+		uint64_t pages, same_filled, incompressible;
+		uint64_t stored_bytes, used_bytes, capacity_bytes;
+	} store;
+	uint64_t metadata_bytes;
+};
+
+/*
+ * Every invariant of the model, and the model against the client's pagemap.
+ * result is 0 also when problems were found.
+ */
+struct mail_check {
+	struct mail m;
+	uint64_t space;           /* 0: all */
+	uint64_t nspaces, npages; /* out: looked at */
+	uint64_t nproblems;       /* out */
+	char problems[8][160];    /* out: the first of them, one line each */
+};
+
+/*
+ * Bring every page home and let the clients go; answered when that is done.
+ * result -ENOMEM: some pages could not be brought home.
+ */
+struct mail_stop {
+	struct mail m;
+	uint64_t home_pages, lost_pages; /* out */
+	uint32_t nlost_spaces;
+};
+
+enum notice_kind {
+	NOTICE_SPACE_NEW, /* a forked child, before or without its agent */
+	NOTICE_SPACE_GONE,
+	NOTICE_OVER, /* group: over its limit, nothing can be evicted */
+	NOTICE_STORE_FULL,
+	NOTICE_CLIENT_DROPPED, /* space: broke the protocol; text says how */
+	NOTICE_UNREADABLE,     /* space, addr: a page was poisoned */
+	NOTICE_SCAN,           /* space: a new mapping wants adoption */
+};
+
+/* Owned by the fault plane; control calls planes_notice_done() on each. */
+struct notice {
+	_Atomic bool busy;
+	enum notice_kind kind;
+	uint32_t group;
+	uint64_t space;
+	uint64_t addr;
+	struct gauge *gauge; /* SPACE_NEW */
+	char text[96];
+};
+
+struct planes;
+
+int planes_new(struct planes **);    /* 0 or -errno */
+void planes_delete(struct planes *); /* accepts NULL; both threads ended */
+
+/* Control thread. */
+int planes_ask(struct planes *, struct mail *); /* 0 or -ENOBUFS */
+int planes_control_fd(const struct planes *);   /* readable: dispatch */
+/* => calls done() of answered requests, and notice() for each notice */
+void planes_control_dispatch(struct planes *,
+    void (*notice)(const struct notice *, void *ctx), void *ctx);
+/* => wakes the fault plane to look at its gauges: a group nears its limit */
+void planes_kick(struct planes *);
+
+/* Fault thread. */
+int planes_fault_fd(const struct planes *);
+struct mail *planes_fault_receive(struct planes *); /* NULL: none */
+void planes_fault_ack(struct planes *);
+void planes_answer(struct planes *, struct mail *, int result);
+/* => NULL when all are busy: count and go on */
+struct notice *planes_notice(struct planes *, enum notice_kind);
+void planes_notify(struct planes *, struct notice *);
+
+#endif
