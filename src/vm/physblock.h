@@ -1,0 +1,73 @@
+/*
+ * physblock.h: one page of content, with a reference count
+ *
+ * A physblock says where the bytes of a page are, other than in the client
+ * that owns the page alone (such a page needs no record).  Its reference
+ * count equals the number of slots that name it; it is index, rebuilt by
+ * counting.  When the last reference goes, vm->release() is told where the
+ * bytes were.
+ *
+ * The invariants of the model (vm_check() asserts each by its number):
+ *
+ *  I1  regions of a space do not overlap; start and length are page aligned,
+ *      not empty, and do not wrap
+ *  I2  an UNKNOWN slot is zero as a whole
+ *  I3  an OUT slot names a block and is not write-protected
+ *  I4  a RESIDENT slot names a block if and only if it is write-protected:
+ *      the block is the page's stored copy and stays true until a write
+ *  I5  a block's reference count is the number of slots that name it, and a
+ *      block that nobody names is free
+ *  I6  a block in use says where its bytes are
+ *  I7  the counts of a region, its space and its group are those of its slots
+ *  I8  two regions do not share a slot
+ *  I9  the count of a chunk is the number of its slots that are not UNKNOWN
+ */
+#ifndef PHYSBLOCK_H
+#define PHYSBLOCK_H
+
+#include <stdint.h>
+
+struct vm;
+
+enum where_kind {
+	WHERE_NOWHERE = 0, /* the block is free */
+	WHERE_STAGED = 1,  /* captured, in the staging of a client: its batch */
+	WHERE_STORED = 2,  /* in a backend: its handle */
+	WHERE_LOST = 3,    /* the store refused it and its client is gone */
+};
+
+#define WHERE_DATA_BITS 56
+
+struct physblock {      /* truth */
+	uint64_t where; /* kind (3 bits), backend (5 bits), data (56 bits) */
+};
+
+static inline uint64_t
+where_make(enum where_kind kind, unsigned int backend, uint64_t data)
+{
+	return (uint64_t)kind << 61 | (uint64_t)backend << WHERE_DATA_BITS |
+	       data;
+}
+
+static inline enum where_kind
+where_kind(uint64_t where)
+{
+	return (enum where_kind)(where >> 61);
+}
+
+static inline uint64_t
+where_data(uint64_t where)
+{
+	return where & ((UINT64_C(1) << WHERE_DATA_BITS) - 1);
+}
+
+/* => a block with one reference, the caller's; 0 or -ENOSPC */
+int physblock_new(struct vm *, uint64_t where, uint32_t *block);
+void physblock_ref(struct vm *, uint32_t block);
+void physblock_unref(struct vm *, uint32_t block);
+uint32_t physblock_refs(const struct vm *, uint32_t block);
+uint64_t physblock_where(const struct vm *, uint32_t block);
+/* The bytes have moved; the old place is the caller's to give up. */
+void physblock_move(struct vm *, uint32_t block, uint64_t where);
+
+#endif

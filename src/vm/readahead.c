@@ -1,0 +1,31 @@
+#include "readahead.h"
+
+#include "region.h"
+#include "vm.h"
+
+static uint32_t
+window_next(const struct readahead *ra, uint64_t page)
+{
+	if (page == 0 || page != ra->next)
+		return 1;
+	return ra->window < READAHEAD_MAX / 2 ? 2 * ra->window : READAHEAD_MAX;
+}
+
+uint32_t
+readahead_window(const struct vm *vm, struct region *r, uint64_t page,
+    uint32_t max)
+{
+	struct readahead *ra = &r->readahead;
+	uint32_t window = window_next(ra, page), n = 1;
+
+	if (window > max)
+		window = max;
+	while (n < window && page + n < r->rec->npages &&
+	       slot_state(region_slot(vm, r, page + n)) == SLOT_OUT)
+		n++;
+	if (page != ra->next)
+		ra->write = false;
+	ra->window = window;
+	ra->next = page + n;
+	return n;
+}

@@ -1,0 +1,27 @@
+/*
+ * readahead.h: how many pages to bring back with the one that faulted
+ *
+ * Pure policy.  A refault that goes on where the last fill of its region ended
+ * is a stream: the window doubles up to READAHEAD_MAX.  One that starts
+ * elsewhere begins with a single page; a second in order starts a stream.
+ */
+#ifndef READAHEAD_H
+#define READAHEAD_H
+
+#include <stdint.h>
+
+struct region;
+struct vm;
+
+#define READAHEAD_MAX 32u
+
+/*
+ * readahead_window: pages to fill from page on, 1 .. max
+ *
+ * => page is OUT and faults now; the pages counted are OUT and contiguous
+ * => remembers the stream in r->readahead
+ */
+uint32_t readahead_window(const struct vm *, struct region *, uint64_t page,
+    uint32_t max);
+
+#endif

@@ -1,0 +1,118 @@
+#include "reclaim.h"
+
+#include <stdbool.h>
+
+#include "vm.h"
+
+void
+reclaim_installed(struct group *g, uint64_t n)
+{
+	uint64_t step = g->marks.limit / 8;
+
+	g->installs += n;
+	if (g->installs < step)
+		return;
+	g->installs = 0;
+	g->epoch++;
+	if (g->min_age < RECLAIM_MAX_AGE)
+		g->min_age++;
+}
+
+int
+reclaim_lower(struct group *g)
+{
+	if (g->min_age == 0)
+		return 0;
+	g->min_age--;
+	return 1;
+}
+
+struct sweep {
+	struct vm *vm;
+	const struct group *group;
+	uint32_t want, max;
+	struct victim *victims;
+	uint32_t nvictims, npages;
+};
+
+static bool
+is_victim(const struct sweep *s, uint64_t slot)
+{
+	return slot_state(slot) == SLOT_RESIDENT &&
+	       (uint8_t)(s->group->epoch - slot_age(slot)) >= s->group->min_age;
+}
+
+/* => false: there is no room for another run */
+static bool
+take(struct sweep *s, uint64_t addr)
+{
+	struct victim *v = &s->victims[s->nvictims];
+
+	if (s->nvictims > 0 &&
+	    v[-1].addr + ((uint64_t)v[-1].npages << PAGE_SHIFT) == addr) {
+		v[-1].npages++;
+	} else {
+		if (s->nvictims == s->max)
+			return false;
+		*v = (struct victim){ .addr = addr, .npages = 1 };
+		s->nvictims++;
+	}
+	s->npages++;
+	return true;
+}
+
+/* => the address where the sweep stopped in [from, to) of r */
+static uint64_t
+sweep_region(struct sweep *s, const struct region *r, uint64_t from,
+    uint64_t to)
+{
+	uint64_t page = region_page(r, from), end = region_page(r, to);
+
+	for (; s->npages < s->want; page++) {
+		page = region_next(s->vm, r, page, end);
+		if (page == end)
+			return to;
+		if (is_victim(s, region_slot(s->vm, r, page)) &&
+		    !take(s, region_addr(r, page)))
+			break;
+	}
+	return region_addr(r, page);
+}
+
+static uint64_t
+sweep_range(struct sweep *s, struct space *sp, uint64_t from, uint64_t to)
+{
+	struct region *r = space_find_from(sp, from);
+	uint64_t at = from;
+
+	for (; r != NULL && r->rec->start < to && s->npages < s->want;
+	     r = RB_NEXT(region_tree, &sp->regions, r)) {
+		uint64_t a = r->rec->start > from ? r->rec->start : from;
+		uint64_t b = region_end(r) < to ? region_end(r) : to;
+
+		if (r->counts.resident == 0)
+			continue;
+		at = sweep_region(s, r, a, b);
+		if (at < b)
+			return at;
+	}
+	return s->npages < s->want ? to : at;
+}
+
+uint32_t
+reclaim_pick(struct vm *vm, struct space *sp, uint32_t want,
+    struct victim *victims, uint32_t max, uint32_t *npages)
+{
+	struct sweep s = { .vm = vm,
+		.group = sp->group,
+		.want = want,
+		.max = max,
+		.victims = victims };
+	uint64_t start = sp->hand;
+
+	sp->hand = sweep_range(&s, sp, start, UINT64_MAX);
+	if (sp->hand == UINT64_MAX)
+		sp->hand = sweep_range(&s, sp, 0, start);
+	*npages = s.npages;
+	return s.nvictims;
+}

@@ -1,0 +1,104 @@
+/*
+ * region.h: [start, end) of a space, one memtype, a slot for each page
+ */
+#ifndef REGION_H
+#define REGION_H
+
+#include <sys/tree.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "group.h"
+#include "slot.h"
+
+struct memtype;
+struct space;
+struct vm;
+
+struct region_record {  /* truth */
+	uint64_t id;    /* from 1; 0: free */
+	uint64_t start; /* address, bytes */
+	uint64_t npages;
+	uint64_t slots;    /* first slot in the slot array */
+	uint64_t capacity; /* slots owned, >= npages */
+	uint32_t space;    /* index */
+	uint8_t memtype;
+	uint8_t reserved[3];
+};
+
+struct readahead {     /* pages of the region */
+	uint64_t next; /* where the stream goes on; 0: none yet */
+	uint32_t window;
+	bool write; /* the stream writes: fill writable */
+};
+
+struct region {                /* index */
+	RB_ENTRY(region) link; /* in the space's tree, by start */
+	uint32_t index;
+	struct region_record *rec;
+	struct space *space;
+	const struct memtype *memtype;
+	struct counts counts;
+	struct readahead readahead;
+};
+
+RB_HEAD(region_tree, region);
+RB_PROTOTYPE(region_tree, region, link, region_compare);
+
+static inline uint64_t
+region_end(const struct region *r)
+{
+	return r->rec->start + (r->rec->npages << PAGE_SHIFT);
+}
+
+/* => page number in r of an address inside it */
+static inline uint64_t
+region_page(const struct region *r, uint64_t addr)
+{
+	return (addr - r->rec->start) >> PAGE_SHIFT;
+}
+
+static inline uint64_t
+region_addr(const struct region *r, uint64_t page)
+{
+	return r->rec->start + (page << PAGE_SHIFT);
+}
+
+/* => 0 or -ENOSPC; not yet in the space's tree */
+int region_new(struct vm *, struct space *, uint64_t start, uint64_t npages,
+    uint8_t memtype, struct region **);
+/* => drops every slot; must not be in a tree any more */
+void region_free(struct vm *, struct region *);
+/* => the part from page on becomes a region of its own; 0 or -ENOSPC */
+int region_split(struct vm *, struct region *, uint64_t page, struct region **);
+/* => grows at the end; 0 or -ENOSPC */
+int region_extend(struct vm *, struct region *, uint64_t npages);
+
+uint64_t region_slot(const struct vm *, const struct region *, uint64_t page);
+
+/*
+ * The setters: every change of a slot goes through one of these.  A block
+ * given is a reference that the caller had and gives to the slot; what the
+ * slot named before is dropped.
+ */
+void region_forget(struct vm *, struct region *, uint64_t page);
+/* => in the client, the only copy */
+void region_resident(struct vm *, struct region *, uint64_t page);
+/* => in the client since before it came under management: old */
+void region_found(struct vm *, struct region *, uint64_t page);
+/* => in the client, write-protected; the block it names stays its copy */
+void region_clean(struct vm *, struct region *, uint64_t page);
+/* => not in the client; block has the bytes (0: the one it names already) */
+void region_out(struct vm *, struct region *, uint64_t page, uint32_t block);
+/* => as one of the parent's, for fork */
+void region_copy_slot(struct vm *, struct region *, uint64_t page,
+    uint64_t slot);
+/* => as young as a page installed now */
+void region_restamp(struct vm *, struct region *, uint64_t page);
+
+/* => first page in [page, end) that is not UNKNOWN, or end */
+uint64_t region_next(const struct vm *, const struct region *, uint64_t page,
+    uint64_t end);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * slot.h: what one page of one region refers to
+ *
+ *	 63           43  42   41 40  39   32 31            0
+ *	+---------------+----+-------+--------+---------------+
+ *	|       0       | WP | state |  age   |   physblock   |
+ *	+---------------+----+-------+--------+---------------+
+ *
+ * A zero slot is UNKNOWN: nothing was seen of the page.  If it is present in
+ * the client its content is the client's own; if it faults it reads zero.
+ *
+ * Slots of all regions lie in one array in shared memory (truth).  Beside it
+ * stands one count for each chunk of 512 slots (one page of the array) of the
+ * slots that are not UNKNOWN (index), so that walks skip what is empty and
+ * never touch it: a region of terabytes costs what is used of it.
+ */
+#ifndef SLOT_H
+#define SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE_SHIFT 12
+#define PAGE_BYTES (UINT64_C(1) << PAGE_SHIFT)
+
+enum slot_state {
+	SLOT_UNKNOWN = 0,
+	SLOT_RESIDENT = 1, /* in the client; with a block: clean */
+	SLOT_OUT = 2,      /* not in the client; the block has the bytes */
+};
+
+static inline uint32_t
+slot_block(uint64_t slot)
+{
+	return (uint32_t)slot;
+}
+
+static inline uint8_t
+slot_age(uint64_t slot)
+{
+	return (uint8_t)(slot >> 32);
+}
+
+static inline enum slot_state
+slot_state(uint64_t slot)
+{
+	return (enum slot_state)(slot >> 40 & 3);
+}
+
+static inline bool
+slot_protected(uint64_t slot)
+{
+	return slot >> 42 & 1;
+}
+
+/* A stored copy is kept: the page can go without being captured. */
+static inline bool
+slot_clean(uint64_t slot)
+{
+	return slot_state(slot) == SLOT_RESIDENT && slot_block(slot) != 0;
+}
+
+static inline uint64_t
+slot_make(enum slot_state state, uint32_t block, uint8_t age, bool protect)
+{
+	return (uint64_t)block | (uint64_t)age << 32 | (uint64_t)state << 40 |
+	       (uint64_t)protect << 42;
+}
+
+struct extents;
+
+struct slotmap { /* fault thread */
+	int fd;  /* memfd, owned */
+	uint64_t nslots;
+	uint64_t *slots;         /* truth */
+	uint16_t *live;          /* index: slots in use, by chunk */
+	struct extents *extents; /* index: which runs regions own */
+};
+
+#define SLOT_CHUNK 512u
+
+int slotmap_open(struct slotmap *, uint64_t nslots);
+void slotmap_close(struct slotmap *); /* accepts a zeroed map */
+
+/* => n zeroed slots at *pos; 0 or -ENOSPC */
+int slotmap_alloc(struct slotmap *, uint64_t n, uint64_t *pos);
+/* => all of the run must be UNKNOWN */
+void slotmap_free(struct slotmap *, uint64_t pos, uint64_t n);
+/* => grows the run that ends at end in place; 0 or -ENOSPC */
+int slotmap_grow(struct slotmap *, uint64_t end, uint64_t n);
+
+void slotmap_set(struct slotmap *, uint64_t pos, uint64_t slot);
+
+/*
+ * slotmap_next: position of the first slot in [pos, end) that is not UNKNOWN,
+ * or end
+ */
+uint64_t slotmap_next(const struct slotmap *, uint64_t pos, uint64_t end);
+
+uint64_t slotmap_bytes(const struct slotmap *); /* memory taken now */
+
+#endif
