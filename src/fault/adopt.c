@@ -1,0 +1,236 @@
+/*
+ * adopt.c: populated memory of a running program comes under management
+ *
+ * The order makes it exact.  Register first: from then on every page that
+ * appears is announced by a fault, which waits until we are done here.  Then
+ * make sure that no change of the mappings is under way: an unmap that the
+ * model has not heard of would take away what is added now.  Then look which
+ * pages are there.
+ */
+#include "adopt.h"
+
+#include <errno.h>
+
+#include "client.h"
+#include "peer.h"
+#include "planes.h"
+#include "uffd.h"
+
+#define RETRY_US 200
+#define STEP_RANGES 4
+#define RUNS 64
+
+/*
+ * => 0: every event that started before now has been read and applied;
+ *    -EAGAIN; -ESRCH
+ */
+static int
+settled(struct client *c)
+{
+	return uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+}
+
+static bool
+vma_fits(const struct client *c, const struct peer_vma *v)
+{
+	const struct space_record *rec = c->space->rec;
+
+	if (!v->read || !v->write || v->exec || v->shared || v->file ||
+	    v->stack)
+		return false;
+	if (v->start < rec->area_start + rec->area_len &&
+	    rec->area_start < v->end)
+		return false;
+	return rec->anchor < v->start || rec->anchor >= v->end;
+}
+
+/* The part of [*start, *end) from *start on that the model does not have. */
+static bool
+first_gap(struct space *sp, uint64_t *start, uint64_t *end)
+{
+	struct region *r;
+
+	while (*start < *end) {
+		r = space_find_from(sp, *start);
+		if (r == NULL || r->rec->start >= *end)
+			return true;
+		if (r->rec->start > *start) {
+			*end = r->rec->start;
+			return true;
+		}
+		*start = region_end(r);
+	}
+	return false;
+}
+
+static int
+add_present(struct pager *p, struct client *c, uint64_t start, uint64_t end,
+    uint64_t *npages)
+{
+	struct peer_run runs[RUNS];
+	uint64_t at = start;
+
+	while (at < end) {
+		ssize_t n = peer_present(c->pagemap, &at, end, runs, RUNS);
+
+		if (n < 0)
+			return (int)n;
+		for (ssize_t i = 0; i < n; i++) {
+			struct region *r = space_find(c->space, runs[i].addr);
+			uint64_t page = region_page(r, runs[i].addr);
+
+			for (uint64_t k = 0; k < runs[i].npages; k++)
+				region_found(&p->vm, r, page + k);
+			*npages += runs[i].npages;
+		}
+	}
+	return 0;
+}
+
+static int
+add_range(struct pager *p, struct client *c, uint64_t start, uint64_t end)
+{
+	int r = settled(c);
+
+	if (r == 0)
+		r = space_add(&p->vm, c->space, start, end, MEMTYPE_ANON);
+	return r;
+}
+
+/* => 0 or positive: *start is behind what was dealt with; -EAGAIN; -ESRCH */
+static int
+adopt_gap(struct pager *p, struct client *c, uint64_t *start, uint64_t end,
+    struct mail_adopt *m)
+{
+	struct peer_vma v;
+	uint64_t at = *start, npages = 0;
+	int r = peer_vma(c->maps, at, &v);
+
+	*start = end;
+	if (r < 0)
+		return r == -ESRCH ? r : 0;
+	if (v.end < end)
+		*start = end = v.end;
+	if (!vma_fits(c, &v) || uffd_register(c->uffd, at, end - at, true) < 0)
+		return 0;
+	r = peer_vma(c->maps, at, &v);
+	if (r < 0 || v.start > at || v.end < end || !vma_fits(c, &v)) {
+		(void)uffd_unregister(c->uffd, at, end - at);
+		return 0;
+	}
+	r = add_range(p, c, at, end);
+	if (r == -EAGAIN)
+		*start = at;
+	if (r == 0)
+		r = add_present(p, c, at, end, &npages);
+	client_publish(p, c);
+	if (r == 0) {
+		m->nadopted++;
+		m->adopted_pages += npages;
+		count(p, C_adopted, npages);
+	}
+	return r == -EAGAIN || r == -ESRCH ? r : 0;
+}
+
+static int
+adopt_range(struct pager *p, struct client *c, const struct mail_range *range,
+    struct mail_adopt *m)
+{
+	uint64_t start = range->start, end = range->end;
+	int r = 0;
+
+	while (r == 0 && first_gap(c->space, &start, &end)) {
+		r = adopt_gap(p, c, &start, end, m);
+		end = range->end;
+	}
+	return r;
+}
+
+void
+adopt_begin(struct pager *p, struct client *c, struct mail_adopt *m)
+{
+	if (c->adopt != NULL || p->stop != NULL) {
+		planes_answer(p->planes, &m->m, -EBUSY);
+		return;
+	}
+	m->nadopted = 0;
+	m->adopted_pages = 0;
+	c->adopt = m;
+	c->adopt_next = 0;
+	client_set_busy(p, c);
+}
+
+static void
+adopt_end(struct pager *p, struct client *c, int result)
+{
+	struct mail_adopt *m = c->adopt;
+
+	c->adopt = NULL;
+	planes_answer(p->planes, &m->m, result);
+}
+
+uint64_t
+adopt_step(struct pager *p, struct client *c)
+{
+	struct mail_adopt *m = c->adopt;
+	int r = 0;
+
+	if (m == NULL || c->batch.state == BATCH_MOVING)
+		return UINT64_MAX;
+	for (int i = 0; i < STEP_RANGES && c->adopt_next < m->nranges; i++) {
+		r = adopt_range(p, c, &m->ranges[c->adopt_next], m);
+		if (r == -EAGAIN)
+			return now_us(p) + RETRY_US;
+		if (r < 0)
+			break;
+		c->adopt_next++;
+	}
+	if (r == 0 && c->adopt_next < m->nranges)
+		return 0;
+	adopt_end(p, c, r);
+	return UINT64_MAX;
+}
+
+/* Of a child without an agent nothing more is known than that a page faults. */
+static int
+mapping_of(const struct client *c, uint64_t addr, struct peer_vma *v)
+{
+	if (client_has_agent(c))
+		return peer_vma(c->maps, addr, v);
+	*v = (struct peer_vma){ .start = addr, .end = addr + PAGE_BYTES };
+	return 0;
+}
+
+static int
+add_present_of(struct pager *p, struct client *c, uint64_t start, uint64_t end)
+{
+	uint64_t npages = 0;
+	int r;
+
+	if (!client_has_agent(c))
+		return 0;
+	r = add_present(p, c, start, end, &npages);
+	count(p, C_adopted, npages);
+	return r;
+}
+
+int
+adopt_around(struct pager *p, struct client *c, uint64_t addr)
+{
+	struct peer_vma v;
+	uint64_t start, end;
+	int r = mapping_of(c, addr, &v);
+
+	if (r < 0)
+		return r;
+	start = v.start;
+	end = v.end;
+	while (first_gap(c->space, &start, &end) && end <= addr) {
+		start = end;
+		end = v.end;
+	}
+	if (start > addr || end <= addr)
+		return -ENOENT;
+	r = add_range(p, c, start, end);
+	return r == 0 ? add_present_of(p, c, start, end) : r;
+}

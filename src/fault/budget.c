@@ -1,0 +1,199 @@
+#include "budget.h"
+
+#include "client.h"
+#include "evict.h"
+#include "planes.h"
+#include "reclaim.h"
+
+#define STUCK_US 5000     /* nothing could be evicted: look again after */
+#define STALLED_US 100000 /* an agent that is stopped: do not wait for it */
+
+uint64_t
+budget_usage(struct pager *p, const struct group *g)
+{
+	struct budget *b = budget_of(p, g);
+	int64_t usage =
+	    (int64_t)(g->counts.resident + b->staged) +
+	    atomic_load_explicit(&b->gauge.foreign_pages, memory_order_relaxed);
+
+	if (usage < (int64_t)b->staged)
+		usage = (int64_t)b->staged;
+	if ((uint64_t)usage > b->peak)
+		b->peak = (uint64_t)usage;
+	return (uint64_t)usage;
+}
+
+uint64_t
+budget_room(struct pager *p, const struct group *g)
+{
+	uint64_t usage = budget_usage(p, g);
+
+	return usage + 1 < g->marks.high ? g->marks.high - usage : 1;
+}
+
+static bool
+stalled(struct pager *p, const struct batch *b)
+{
+	return b->sent_us + STALLED_US < now_us(p);
+}
+
+/* => pages that agents are capturing now, not counting stopped ones */
+static uint64_t
+in_flight(struct pager *p, const struct group *g)
+{
+	struct space *sp;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH(sp, &g->spaces, entry) {
+		const struct batch *b = &client_of(p, sp)->batch;
+
+		if (b->state == BATCH_MOVING && !stalled(p, b))
+			n += b->npages;
+	}
+	return n;
+}
+
+/* => waiting makes sense: something that is under way will free memory */
+static bool
+working(struct pager *p, const struct group *g)
+{
+	struct space *sp;
+
+	TAILQ_FOREACH(sp, &g->spaces, entry) {
+		const struct batch *b = &client_of(p, sp)->batch;
+
+		switch (b->state) {
+		case BATCH_IDLE:
+			if (b->staged > 0)
+				return true;
+			break;
+		case BATCH_STORING:
+			if (now_us(p) >= p->full_us)
+				return true;
+			break;
+		default:
+			if (!stalled(p, b))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* => pages sent for */
+static uint64_t
+start_round(struct pager *p, struct group *g, uint64_t need)
+{
+	struct space *sp;
+	uint64_t started = 0;
+
+	TAILQ_FOREACH(sp, &g->spaces, entry) {
+		struct client *c = client_of(p, sp);
+		uint64_t want = need - started;
+
+		if (want > BATCH_PAGES)
+			want = BATCH_PAGES;
+		started += evict_start(p, c, (uint32_t)want);
+		if (started >= need)
+			break;
+	}
+	/* Another space goes first the next time. */
+	sp = TAILQ_FIRST(&g->spaces);
+	if (sp != NULL) {
+		TAILQ_REMOVE(&g->spaces, sp, entry);
+		TAILQ_INSERT_TAIL(&g->spaces, sp, entry);
+	}
+	return started;
+}
+
+void
+budget_stuck(struct pager *p, struct group *g)
+{
+	struct budget *b = budget_of(p, g);
+	struct notice *n;
+	bool over = budget_usage(p, g) > g->marks.limit;
+
+	b->stuck_us = now_us(p) + STUCK_US;
+	if (over && !b->over) {
+		b->over_events++;
+		n = planes_notice(p->planes, NOTICE_OVER);
+		if (n != NULL) {
+			n->group = g->index;
+			planes_notify(p->planes, n);
+		}
+	}
+	b->over = over;
+}
+
+static uint64_t
+budget_need(struct pager *p, struct group *g, struct budget *b)
+{
+	uint64_t usage = budget_usage(p, g) - b->staged, need = 0;
+
+	if (usage > g->marks.high)
+		b->evicting = true;
+	if (usage <= g->marks.low)
+		b->evicting = false;
+	if (b->evicting)
+		need = usage - g->marks.low;
+	if (b->reclaim != NULL && b->reclaim_goal > b->evicted + need)
+		need = b->reclaim_goal - b->evicted;
+	return need;
+}
+
+static void
+reclaim_answer(struct pager *p, struct budget *b)
+{
+	struct mail_reclaim *m = b->reclaim;
+
+	if (m == NULL)
+		return;
+	m->bytes_out = m->bytes;
+	if (b->evicted < b->reclaim_goal)
+		m->bytes_out -= (b->reclaim_goal - b->evicted) << PAGE_SHIFT;
+	b->reclaim = NULL;
+	planes_answer(p->planes, &m->m, 0);
+}
+
+uint64_t
+budget_balance(struct pager *p, struct group *g)
+{
+	struct budget *b = budget_of(p, g);
+	uint64_t need = budget_need(p, g, b), flying;
+
+	if (need == 0) {
+		b->over = false;
+		reclaim_answer(p, b);
+		return UINT64_MAX;
+	}
+	if (p->stop != NULL)
+		return UINT64_MAX;
+	if (now_us(p) < b->stuck_us)
+		return b->stuck_us;
+	flying = in_flight(p, g);
+	while (flying < need) {
+		uint64_t n = start_round(p, g, need - flying);
+
+		flying += n;
+		if (n == 0 &&
+		    (flying > 0 || working(p, g) || !reclaim_lower(g)))
+			break;
+	}
+	if (flying > 0 || working(p, g))
+		return now_us(p) + STALLED_US;
+	reclaim_answer(p, b);
+	budget_stuck(p, g);
+	return b->stuck_us;
+}
+
+bool
+budget_admit(struct pager *p, struct group *g)
+{
+	struct budget *b = budget_of(p, g);
+
+	if (budget_usage(p, g) < g->marks.limit)
+		return true;
+	if (p->stop != NULL || now_us(p) < b->stuck_us)
+		return true;
+	(void)budget_balance(p, g);
+	return now_us(p) < b->stuck_us || !working(p, g);
+}

@@ -1,0 +1,223 @@
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assert.h"
+#include "event.h"
+#include "evict.h"
+#include "fault.h"
+#include "planes.h"
+#include "uffd.h"
+
+static void
+client_init(struct pager *p, struct client *c, struct space *sp, int uffd)
+{
+	*c = (struct client){
+		.space = sp,
+		.uffd = uffd,
+		.sock = -1,
+		.uffd_stage = -1,
+		.mem = -1,
+		.pagemap = -1,
+		.maps = -1,
+		.gauge = &p->gauges[sp->index],
+		.retry_us = UINT64_MAX,
+		.probe_us = UINT64_MAX,
+	};
+	TAILQ_INIT(&c->faults);
+	atomic_store(&c->gauge->model_pages, 0);
+	atomic_store(&c->gauge->foreign_pages, 0);
+}
+
+int
+client_new(struct pager *p, const struct space_record *rec, int uffd,
+    struct client **out)
+{
+	struct space *sp;
+	struct client *c;
+	int r;
+
+	r = space_new(&p->vm, rec, &sp);
+	if (r < 0) {
+		(void)close(uffd);
+		return r;
+	}
+	c = client_of(p, sp);
+	client_init(p, c, sp, uffd);
+	r = p->host.watch(p->host.ctx, uffd, sp->rec->id, PAGER_UFFD);
+	if (r < 0) {
+		client_free(p, c);
+		return r;
+	}
+	*out = c;
+	return 0;
+}
+
+struct client *
+client_get(struct pager *p, uint64_t space)
+{
+	struct space *sp = space_get(&p->vm, space);
+
+	return sp != NULL ? client_of(p, sp) : NULL;
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static void
+client_close(struct pager *p, struct client *c)
+{
+	uint64_t id = c->space->rec->id;
+
+	p->host.unwatch(p->host.ctx, c->uffd, id, PAGER_UFFD);
+	if (c->sock >= 0)
+		p->host.unwatch(p->host.ctx, c->sock, id, PAGER_SOCK);
+	close_fd(&c->uffd);
+	close_fd(&c->sock);
+	close_fd(&c->uffd_stage);
+	close_fd(&c->mem);
+	close_fd(&c->pagemap);
+	close_fd(&c->maps);
+}
+
+static void
+client_forget_faults(struct pager *p, struct client *c)
+{
+	struct fault *f;
+
+	while ((f = TAILQ_FIRST(&c->faults)) != NULL) {
+		TAILQ_REMOVE(&c->faults, f, entry);
+		TAILQ_INSERT_HEAD(&p->fault_pool, f, entry);
+	}
+}
+
+/* The watch's share of the group's gauge goes with the space. */
+static void
+client_clear_gauge(struct pager *p, struct client *c)
+{
+	struct gauge *all = &budget_of(p, c->space->group)->gauge;
+	int64_t foreign = atomic_exchange(&c->gauge->foreign_pages, 0);
+
+	atomic_fetch_sub(&all->foreign_pages, foreign);
+	atomic_store(&c->gauge->model_pages, 0);
+}
+
+void
+client_free(struct pager *p, struct client *c)
+{
+	struct group *g = c->space->group;
+	struct notice *n;
+
+	if (c->adopt != NULL)
+		planes_answer(p->planes, &c->adopt->m, -ESRCH);
+	client_close(p, c);
+	client_forget_faults(p, c);
+	if (c->is_busy)
+		TAILQ_REMOVE(&p->busy, c, busy);
+	n = planes_notice(p->planes, NOTICE_SPACE_GONE);
+	if (n != NULL) {
+		n->space = c->space->rec->id;
+		n->group = g->index;
+		planes_notify(p->planes, n);
+	}
+	client_clear_gauge(p, c);
+	space_free(&p->vm, c->space);
+	evict_abandon(p, c, g);
+	c->space = NULL;
+	atomic_store(&budget_of(p, g)->gauge.model_pages,
+	    (int64_t)g->counts.resident);
+}
+
+void
+client_drop(struct pager *p, struct client *c, const char *why)
+{
+	struct notice *n = planes_notice(p->planes, NOTICE_CLIENT_DROPPED);
+
+	count(p, C_clients_dropped, 1);
+	if (n != NULL) {
+		n->space = c->space->rec->id;
+		n->group = c->space->group->index;
+		(void)snprintf(n->text, sizeof(n->text), "pid %u: %s",
+		    c->space->rec->pid, why);
+		planes_notify(p->planes, n);
+	}
+	client_free(p, c);
+}
+
+void
+client_set_busy(struct pager *p, struct client *c)
+{
+	if (c->is_busy)
+		return;
+	c->is_busy = true;
+	TAILQ_INSERT_TAIL(&p->busy, c, busy);
+}
+
+void
+client_publish(struct pager *p, struct client *c)
+{
+	struct group *g = c->space->group;
+
+	atomic_store_explicit(&c->gauge->model_pages,
+	    (int64_t)c->space->counts.resident, memory_order_relaxed);
+	atomic_store_explicit(&budget_of(p, g)->gauge.model_pages,
+	    (int64_t)g->counts.resident, memory_order_relaxed);
+}
+
+/* => messages were left unread for want of room; or -errno */
+static int
+client_read(struct pager *p, struct client *c)
+{
+	struct uffd_message msgs[64];
+	ssize_t n;
+
+	do {
+		size_t room = 0;
+		struct fault *f;
+
+		TAILQ_FOREACH(f, &p->fault_pool, entry)
+			if (++room == 64)
+				break;
+		if (room == 0)
+			return 1;
+		n = uffd_read(c->uffd, msgs, room);
+		if (n < 0)
+			return (int)n;
+		for (ssize_t i = 0; i < n; i++)
+			event_apply(p, c, &msgs[i]);
+	} while (n > 0);
+	return 0;
+}
+
+void
+client_service(struct pager *p, struct client *c)
+{
+	int r;
+
+	if (c->batch.state == BATCH_MOVING) {
+		c->unread = true;
+		return;
+	}
+	r = client_read(p, c);
+	if (r < 0) {
+		client_drop(p, c, "its userfaultfd cannot be read");
+		return;
+	}
+	c->unread = r > 0;
+	if (faults_resolve(p, c) == -ESRCH) {
+		if (!client_has_agent(c))
+			client_free(p, c);
+		return;
+	}
+	client_publish(p, c);
+	if (c->unread || !TAILQ_EMPTY(&c->faults))
+		client_set_busy(p, c);
+}

@@ -1,0 +1,39 @@
+/*
+ * client.h: one managed process, from attach or fork to its end
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include <stdint.h>
+
+#include "state.h"
+
+/*
+ * => a space and its client, with uffd (owned from here on, also on failure)
+ *    watched; 0 or -errno
+ */
+int client_new(struct pager *, const struct space_record *, int uffd,
+    struct client **);
+/* => everything of it is gone, descriptors closed; the control plane hears */
+void client_free(struct pager *, struct client *);
+/* => it broke the protocol: counted, said, freed */
+void client_drop(struct pager *, struct client *, const char *why);
+
+/* => NULL when that space is gone */
+struct client *client_get(struct pager *, uint64_t space);
+
+/*
+ * client_service: read what its userfaultfd has, apply the events, resolve
+ * the faults
+ *
+ * => does nothing while a batch is MOVING: see evict.c
+ * => may free the client (its process is gone)
+ */
+void client_service(struct pager *, struct client *);
+
+/* => pager_tick() looks at it */
+void client_set_busy(struct pager *, struct client *);
+/* => the model changed: tell the gauges */
+void client_publish(struct pager *, struct client *);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * event.c: userfaultfd messages to the model
+ *
+ * Faults are queued and resolved after the events that were read with them:
+ * the kernel hands out all pending faults before any event.
+ *
+ * From the moment an event starts until its waiter has run again, the kernel
+ * refuses every fill and every MOVE with EAGAIN, so what is applied here is
+ * what was true when the event happened.  No event is read while an agent
+ * moves pages (evict.c), so a captured page was captured before it.
+ */
+#include "event.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "assert.h"
+#include "client.h"
+#include "planes.h"
+#include "uffd.h"
+
+static void
+event_fault(struct pager *p, struct client *c, const struct uffd_message *m)
+{
+	struct fault *f = TAILQ_FIRST(&p->fault_pool);
+
+	ASSERT(f != NULL);
+	TAILQ_REMOVE(&p->fault_pool, f, entry);
+	*f = (struct fault){
+		.addr = m->addr,
+		.since_us = now_us(p),
+		.access = m->kind == UFFD_WP ? ACCESS_PROTECTED
+			  : m->write         ? ACCESS_WRITE
+					     : ACCESS_READ,
+	};
+	TAILQ_INSERT_TAIL(&c->faults, f, entry);
+	c->faults_total++;
+	budget_of(p, c->space->group)->faults++;
+	count(p, m->kind == UFFD_WP ? C_faults_wp : C_faults_missing, 1);
+}
+
+/*
+ * The model has no room for the child.  What its parent has out must not read
+ * zero in it: those pages are poisoned.
+ */
+static void
+fork_poison(const struct client *parent, int uffd)
+{
+	struct region *r;
+
+	RB_FOREACH(r, region_tree, &parent->space->regions)
+		if (r->counts.out > 0)
+			(void)uffd_poison(uffd, r->rec->start,
+			    region_end(r) - r->rec->start);
+}
+
+static void
+fork_notify(struct pager *p, struct client *child)
+{
+	struct notice *n = planes_notice(p->planes, NOTICE_SPACE_NEW);
+
+	if (n == NULL)
+		return;
+	n->space = child->space->rec->id;
+	n->group = child->space->group->index;
+	n->gauge = child->gauge;
+	planes_notify(p->planes, n);
+}
+
+static void
+event_fork(struct pager *p, struct client *c, int uffd)
+{
+	struct space_record rec = {
+		.group = c->space->rec->group,
+		.uid = c->space->rec->uid,
+		.anchor = c->space->rec->anchor,
+	};
+	struct client *child;
+
+	count(p, C_events_fork, 1);
+	if (token_random(rec.token) < 0 ||
+	    client_new(p, &rec, uffd, &child) < 0) {
+		fork_poison(c, uffd);
+		return;
+	}
+	if (space_fork(&p->vm, c->space, child->space) < 0)
+		fork_poison(c, child->uffd);
+	c->relatives = true;
+	child->relatives = true;
+	child->probe_us = now_us(p);
+	client_set_busy(p, child);
+	client_publish(p, child);
+	fork_notify(p, child);
+}
+
+void
+event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
+{
+	int r = 0;
+
+	switch (m->kind) {
+	case UFFD_MISSING:
+	case UFFD_WP:
+		event_fault(p, c, m);
+		break;
+	case UFFD_FORK:
+		event_fork(p, c, m->fd);
+		break;
+	case UFFD_REMAP:
+		count(p, C_events_remap, 1);
+		r = space_remap(&p->vm, c->space, m->addr, m->to, m->len);
+		break;
+	case UFFD_REMOVE:
+		count(p, C_events_remove, 1);
+		space_remove(&p->vm, c->space, m->addr, m->end);
+		break;
+	case UFFD_UNMAP:
+		count(p, C_events_unmap, 1);
+		r = space_unmap(&p->vm, c->space, m->addr, m->end);
+		break;
+	}
+	ASSERT(r != -ENOSPC);
+}

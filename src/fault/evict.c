@@ -1,0 +1,485 @@
+/*
+ * evict.c: out of a client, into the store
+ *
+ *	pick (reclaim.c)
+ *	  --> MOVE: the agent takes the pages out, one atomic step each
+ *	  --> MOVED: the bytes are read from its staging area; slots are OUT,
+ *	      their blocks STAGED
+ *	  --> stored in slices: blocks are STORED
+ *	  --> EMPTY: the staging area is dropped (with the next MOVE, or alone)
+ *
+ * While the agent moves pages the client's userfaultfd is not read.  An event
+ * that starts meanwhile makes MOVE fail with EAGAIN, and stays unread; so
+ * whatever was captured was captured before any event that is still to come,
+ * and MOVED can be applied to the model as it stands.
+ *
+ * Pages that MOVE refuses as busy are shared after a fork, or pinned for I/O.
+ * Only in a space that has relatives is the first likely: then the agent makes
+ * them its own (UNSHARE) and they are moved again.  A pinned page stays.
+ *
+ * When the store is full, captured pages go back to where they were.
+ */
+#include "evict.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "agent.h"
+#include "assert.h"
+#include "backend.h"
+#include "budget.h"
+#include "client.h"
+#include "peer.h"
+#include "planes.h"
+#include "reclaim.h"
+#include "uffd.h"
+
+#define STORE_SLICE 16
+#define FULL_US 100000 /* the store is full: try again after */
+#define UNSHARE_PAGES 64u
+
+static uint64_t
+staged_where(const struct pager *p, const struct client *c, uint32_t i)
+{
+	return where_make(WHERE_STAGED, 0,
+	    (uint64_t)(c - p->clients) << 16 | i);
+}
+
+static struct client *
+staged_client(struct pager *p, uint64_t where, uint32_t *i)
+{
+	*i = (uint32_t)where_data(where) & 0xffff;
+	return &p->clients[where_data(where) >> 16];
+}
+
+const uint8_t *
+evict_staged(struct pager *p, uint64_t where)
+{
+	uint32_t i;
+	struct client *c = staged_client(p, where, &i);
+
+	return batch_page(p, c, i);
+}
+
+void
+evict_unstage(struct pager *p, uint64_t where)
+{
+	uint32_t i;
+	struct client *c = staged_client(p, where, &i);
+
+	ASSERT(c->batch.block[i] != 0);
+	c->batch.block[i] = 0;
+}
+
+static int
+send_runs(struct pager *p, struct client *c, enum pagerd_msg_type type,
+    const uint64_t *runs, uint32_t nruns)
+{
+	struct batch *b = &c->batch;
+	struct pagerd_msg_move m = {
+		.hdr = { .version = PAGERD_PROTOCOL_VERSION,
+		    .type = (uint16_t)type,
+		    .size = (uint32_t)PAGERD_MOVE_SIZE(nruns) },
+		.seq = ++b->seq,
+		.nruns = nruns,
+	};
+
+	if (type == PAGERD_MSG_MOVE && b->staged > 0)
+		m.flags = PAGERD_MOVE_EMPTY_FIRST;
+	for (uint32_t i = 0; i < nruns; i++)
+		m.npages += PAGERD_RUN_PAGES(runs[i]);
+	memcpy(m.runs, runs, nruns * sizeof(runs[0]));
+	b->sent_us = now_us(p);
+	return agent_send(c->sock, &m, m.hdr.size, -1);
+}
+
+static uint32_t
+send_move(struct pager *p, struct client *c, const uint64_t *runs,
+    uint32_t nruns)
+{
+	struct batch *b = &c->batch;
+
+	if (send_runs(p, c, PAGERD_MSG_MOVE, runs, nruns) < 0)
+		return 0;
+	b->npages = 0;
+	for (uint32_t i = 0; i < nruns; i++)
+		for (uint32_t k = 0; k < PAGERD_RUN_PAGES(runs[i]); k++)
+			b->addr[b->npages++] =
+			    PAGERD_RUN_ADDR(runs[i]) + k * PAGE_BYTES;
+	b->state = BATCH_MOVING;
+	p->moving += b->npages;
+	b->unshared = false;
+	count(p, C_moves, 1);
+	client_set_busy(p, c);
+	return b->npages;
+}
+
+static uint32_t
+send_unshare(struct pager *p, struct client *c)
+{
+	struct batch *b = &c->batch;
+
+	if (send_runs(p, c, PAGERD_MSG_UNSHARE, b->shared, b->nshared) < 0)
+		return 0;
+	b->state = BATCH_UNSHARING;
+	client_set_busy(p, c);
+	return 1;
+}
+
+static void
+send_empty(struct pager *p, struct client *c)
+{
+	struct batch *b = &c->batch;
+	struct pagerd_msg_empty m = {
+		.hdr = { .version = PAGERD_PROTOCOL_VERSION,
+		    .type = PAGERD_MSG_EMPTY,
+		    .size = sizeof(m) },
+		.seq = ++b->seq,
+	};
+
+	b->sent_us = now_us(p);
+	if (agent_send(c->sock, &m, sizeof(m), -1) == 0)
+		b->state = BATCH_EMPTYING;
+}
+
+/* Whatever is captured must find a block. */
+static bool
+blocks_left(const struct pager *p)
+{
+	const struct table *t = &p->vm.blocks;
+
+	return t->capacity - t->used > p->moving + BATCH_PAGES;
+}
+
+uint32_t
+evict_start(struct pager *p, struct client *c, uint32_t want)
+{
+	struct victim victims[BATCH_PAGES];
+	uint64_t runs[BATCH_PAGES];
+	uint32_t n, npages;
+
+	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
+	    p->check != NULL || now_us(p) < p->full_us || !blocks_left(p))
+		return 0;
+	if (c->batch.nshared > 0)
+		return send_unshare(p, c);
+	n = reclaim_pick(&p->vm, c->space, want, victims, BATCH_PAGES, &npages);
+	if (n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		runs[i] = PAGERD_RUN(victims[i].addr, victims[i].npages);
+	return send_move(p, c, runs, n);
+}
+
+static bool
+is_zero(const uint8_t *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
+}
+
+/* => false: the page could not be put back now */
+static bool
+put_back(struct pager *p, struct client *c, uint32_t i)
+{
+	uint64_t addr = c->batch.addr[i];
+	struct region *r = space_find(c->space, addr);
+	ssize_t n;
+
+	if (r == NULL)
+		return false;
+	n = uffd_copy(c->uffd, addr, batch_page(p, c, i), PAGE_BYTES, 0);
+	if (n < 0)
+		return false;
+	region_resident(&p->vm, r, region_page(r, addr));
+	return true;
+}
+
+static void
+captured_dirty(struct pager *p, struct client *c, struct region *r,
+    uint64_t page, uint32_t i)
+{
+	struct batch *b = &c->batch;
+	uint32_t block;
+
+	if (is_zero(batch_page(p, c, i))) {
+		region_forget(&p->vm, r, page);
+		count(p, C_evictions_zero, 1);
+		return;
+	}
+	if (physblock_new(&p->vm, staged_where(p, c, i), &block) < 0)
+		ASSERT(!"blocks were left when the batch was sent");
+	b->block[i] = block;
+	region_out(&p->vm, r, page, block);
+	count(p, C_evictions_dirty, 1);
+}
+
+static void
+captured(struct pager *p, struct client *c, uint32_t i)
+{
+	uint64_t addr = c->batch.addr[i];
+	struct region *r = space_find(c->space, addr);
+	uint64_t page;
+
+	ASSERT(r != NULL);
+	page = region_page(r, addr);
+	if (slot_clean(region_slot(&p->vm, r, page))) {
+		region_out(&p->vm, r, page, 0);
+		count(p, C_evictions_clean, 1);
+	} else {
+		captured_dirty(p, c, r, page, i);
+	}
+	c->evicted++;
+	budget_of(p, c->space->group)->evicted++;
+}
+
+/* The page was not there: the program let go of it (MADV_FREE). */
+static void
+captured_hole(struct pager *p, struct client *c, uint32_t i)
+{
+	uint64_t addr = c->batch.addr[i];
+	struct region *r = space_find(c->space, addr);
+
+	if (r != NULL)
+		region_forget(&p->vm, r, region_page(r, addr));
+}
+
+static void
+note_shared(struct client *c, uint64_t addr)
+{
+	struct batch *b = &c->batch;
+	uint64_t *last = b->nshared > 0 ? &b->shared[b->nshared - 1] : NULL;
+
+	if (last != NULL &&
+	    PAGERD_RUN_ADDR(*last) + PAGERD_RUN_PAGES(*last) * PAGE_BYTES ==
+		addr)
+		++*last;
+	else if (b->nshared < UNSHARE_PAGES)
+		b->shared[b->nshared++] = PAGERD_RUN(addr, 1);
+}
+
+static void
+refused(struct pager *p, struct client *c, uint32_t i, uint8_t error)
+{
+	uint64_t addr = c->batch.addr[i];
+	struct region *r = space_find(c->space, addr);
+
+	if (error == EAGAIN) {
+		count(p, C_moves_again, 1);
+		return;
+	}
+	if (error == EBUSY)
+		count(p, C_moves_busy, 1);
+	if (error == EBUSY && c->relatives && !c->batch.unshared)
+		note_shared(c, addr);
+	if (r != NULL)
+		region_restamp(&p->vm, r, region_page(r, addr));
+}
+
+/* => which of the first n pages of the staging area hold something */
+static int
+staging_read(struct pager *p, struct client *c, uint32_t n, uint8_t *flags)
+{
+	uint64_t stage = c->space->rec->stage_start;
+	uint32_t i = 0, end;
+	int r;
+
+	r = peer_pages(c->pagemap, stage, n, flags);
+	for (; r == 0 && i < n; i = end + 1) {
+		while (i < n && !(flags[i] & (PEER_PRESENT | PEER_SWAPPED)))
+			i++;
+		for (end = i;
+		     end < n && flags[end] & (PEER_PRESENT | PEER_SWAPPED);
+		     end++)
+			;
+		if (end > i)
+			r = peer_read(c->mem, stage + i * PAGE_BYTES,
+			    batch_page(p, c, i), (end - i) * PAGE_BYTES);
+	}
+	return r;
+}
+
+static void
+set_staged(struct pager *p, struct client *c, uint32_t n)
+{
+	struct budget *b = budget_of(p, c->space->group);
+
+	b->staged = b->staged - c->batch.staged + n;
+	c->batch.staged = n;
+}
+
+static int
+moved(struct pager *p, struct client *c, const struct pagerd_msg_moved *m)
+{
+	struct batch *b = &c->batch;
+	uint8_t flags[BATCH_PAGES];
+	uint32_t n = 0;
+
+	if (m->npages != b->npages)
+		return -EPROTO;
+	if (staging_read(p, c, b->npages, flags) < 0)
+		return -ESRCH;
+	p->moving -= b->npages;
+	b->nshared = 0;
+	for (uint32_t i = 0; i < b->npages; i++) {
+		bool there = flags[i] & (PEER_PRESENT | PEER_SWAPPED);
+
+		b->block[i] = 0;
+		if (m->status[i] == 0 && there)
+			captured(p, c, i);
+		else if (m->status[i] == 0)
+			captured_hole(p, c, i);
+		else
+			refused(p, c, i, m->status[i]);
+		n += there;
+	}
+	set_staged(p, c, n);
+	if (n == 0 && b->nshared == 0)
+		budget_stuck(p, c->space->group);
+	b->next = 0;
+	b->state = BATCH_STORING;
+	client_publish(p, c);
+	return 0;
+}
+
+static int
+done(struct pager *p, struct client *c)
+{
+	struct batch *b = &c->batch;
+	enum batch_state was = b->state;
+	uint32_t n = b->nshared;
+
+	b->state = BATCH_IDLE;
+	if (was == BATCH_EMPTYING) {
+		set_staged(p, c, 0);
+		(void)madvise(batch_page(p, c, 0), BATCH_PAGES * PAGE_BYTES,
+		    MADV_DONTNEED);
+		return 0;
+	}
+	if (was != BATCH_UNSHARING)
+		return -EPROTO;
+	b->nshared = 0;
+	if (send_move(p, c, b->shared, n) > 0)
+		b->unshared = true;
+	return 0;
+}
+
+int
+evict_reply(struct pager *p, struct client *c, const void *packet, size_t n)
+{
+	const struct pagerd_msg *hdr = packet;
+	const struct pagerd_msg_moved *m = packet;
+
+	if (n < sizeof(*hdr) || hdr->size != n ||
+	    hdr->version != PAGERD_PROTOCOL_VERSION)
+		return -EPROTO;
+	if (hdr->type == PAGERD_MSG_MOVED && n == sizeof(*m) &&
+	    c->batch.state == BATCH_MOVING && m->seq == c->batch.seq)
+		return moved(p, c, m);
+	if (hdr->type == PAGERD_MSG_DONE &&
+	    n == sizeof(struct pagerd_msg_done) &&
+	    ((const struct pagerd_msg_done *)packet)->seq == c->batch.seq)
+		return done(p, c);
+	return -EPROTO;
+}
+
+static void
+store_full(struct pager *p, const struct client *c)
+{
+	struct notice *n;
+
+	count(p, C_store_full, 1);
+	if (p->full_us == 0) {
+		n = planes_notice(p->planes, NOTICE_STORE_FULL);
+		if (n != NULL) {
+			n->group = c->space->group->index;
+			planes_notify(p->planes, n);
+		}
+	}
+	p->full_us = now_us(p) + FULL_US;
+}
+
+static int
+store_one(struct pager *p, struct client *c, uint32_t i)
+{
+	uint64_t handle;
+	int r = backend_store(p->store, batch_page(p, c, i), &handle);
+
+	if (r == 0) {
+		physblock_move(&p->vm, c->batch.block[i],
+		    where_make(WHERE_STORED, 0, handle));
+		c->batch.block[i] = 0;
+	} else {
+		count(p, r == -ENOSPC ? C_store_full : C_store_errors, 1);
+	}
+	return r;
+}
+
+/*
+ * What the store refuses goes back to the client.  A page that cannot (its
+ * mapping moved, or a fork shares it) stays STAGED, readable from the buffer,
+ * until the store takes it.
+ */
+static int
+store_or_put_back(struct pager *p, struct client *c, uint32_t i)
+{
+	struct region *r = space_find(c->space, c->batch.addr[i]);
+	uint32_t block = c->batch.block[i];
+	int rc = store_one(p, c, i);
+
+	if (rc == 0)
+		return 0;
+	store_full(p, c);
+	if (r != NULL && slot_block(region_slot(&p->vm, r,
+			     region_page(r, c->batch.addr[i]))) == block)
+		(void)put_back(p, c, i);
+	return c->batch.block[i] == 0 ? 0 : rc;
+}
+
+static uint64_t
+store_slice(struct pager *p, struct client *c)
+{
+	struct batch *b = &c->batch;
+	uint32_t stored = 0;
+
+	for (; b->next < b->npages && stored < STORE_SLICE; b->next++) {
+		if (b->block[b->next] == 0)
+			continue;
+		if (store_or_put_back(p, c, b->next) < 0)
+			return now_us(p) + FULL_US;
+		stored++;
+	}
+	if (b->next == b->npages)
+		b->state = BATCH_IDLE;
+	client_publish(p, c);
+	return 0;
+}
+
+uint64_t
+evict_step(struct pager *p, struct client *c)
+{
+	if (c->batch.state == BATCH_STORING)
+		return store_slice(p, c);
+	if (c->batch.state == BATCH_IDLE && c->batch.staged > 0 &&
+	    client_has_agent(c))
+		send_empty(p, c);
+	return UINT64_MAX;
+}
+
+void
+evict_abandon(struct pager *p, struct client *c, struct group *g)
+{
+	struct batch *b = &c->batch;
+
+	budget_of(p, g)->staged -= b->staged;
+	b->staged = 0;
+	if (b->state == BATCH_MOVING)
+		p->moving -= b->npages;
+	if (b->state != BATCH_STORING)
+		return;
+	for (uint32_t i = b->next; i < b->npages; i++)
+		if (b->block[i] != 0 && store_one(p, c, i) < 0)
+			physblock_move(&p->vm, b->block[i],
+			    where_make(WHERE_LOST, 0, 0));
+	b->state = BATCH_IDLE;
+}

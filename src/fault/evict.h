@@ -1,0 +1,37 @@
+/*
+ * evict.h: pages on their way out
+ */
+#ifndef EVICT_H
+#define EVICT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct client;
+struct group;
+struct pager;
+
+/* => pages that its agent was asked to capture; 0: busy, or has none */
+uint32_t evict_start(struct pager *, struct client *, uint32_t want);
+
+/*
+ * evict_reply: a packet from the agent, n bytes
+ *
+ * => 0, or -EPROTO: it is not what was asked for (the caller drops it)
+ */
+int evict_reply(struct pager *, struct client *, const void *packet, size_t n);
+
+/*
+ * => stores a slice of what was captured, or sees to it that an idle staging
+ *    area is emptied; returns when to call again, now_us scale
+ */
+uint64_t evict_step(struct pager *, struct client *);
+
+/* => the bytes of a STAGED block */
+const uint8_t *evict_staged(struct pager *, uint64_t where);
+/* => nobody names that STAGED block any more */
+void evict_unstage(struct pager *, uint64_t where);
+/* => its space is freed: blocks that others still name are stored at once */
+void evict_abandon(struct pager *, struct client *, struct group *);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * fault.c: from a faulting address to a page that is there
+ *
+ *	fault --> anchor? ------------------------------> install_anchor
+ *	      --> region? --no--> adopt_around, else wake
+ *	      --> plan --ZERO, FILL--> room? --no--> wait for eviction
+ *	                                 |yes
+ *	                                 +----------> install_zero, _fill
+ *	           +--UNPROTECT-------------------> install_unprotect
+ *
+ * A fault that cannot be resolved now stays queued: because mappings are
+ * changing (the kernel says EAGAIN until an event's waiter has run), or
+ * because its group is at its limit and pages are on their way out.
+ *
+ * Nothing is installed while the client's agent moves pages: a page that the
+ * model holds resident may be gone, and an old message about it would fill it
+ * with zeros.
+ */
+#include "fault.h"
+
+#include <errno.h>
+
+#include "adopt.h"
+#include "budget.h"
+#include "client.h"
+#include "install.h"
+#include "readahead.h"
+#include "uffd.h"
+
+#define RETRY_CHANGING_US 50
+#define RETRY_THROTTLED_US 1000
+
+/* Positive outcome of resolving: wait until eviction has made room. */
+#define FAULT_THROTTLED 1
+
+static int
+resolve_fill(struct pager *p, struct client *c, struct region *r,
+    struct fault *f)
+{
+	uint64_t page = region_page(r, f->addr);
+	bool out = slot_state(region_slot(&p->vm, r, page)) == SLOT_OUT;
+	bool keep = r->memtype->keep_copy(&p->vm, r, page, f->access);
+	uint64_t room = budget_room(p, c->space->group);
+	uint32_t n = 1;
+
+	if (out)
+		n = readahead_window(&p->vm, r, page,
+		    room < FILL_PAGES ? (uint32_t)room : FILL_PAGES);
+	if (f->access == ACCESS_WRITE)
+		r->readahead.write = true;
+	return install_fill(p, c, r, page, n, keep);
+}
+
+static int
+resolve_in(struct pager *p, struct client *c, struct region *r, struct fault *f)
+{
+	uint64_t page = region_page(r, f->addr);
+	enum plan plan = r->memtype->plan(&p->vm, r, page, f->access);
+
+	if (plan == PLAN_UNPROTECT) {
+		r->readahead.write = true;
+		return install_unprotect(p, c, r, page);
+	}
+	if (!budget_admit(p, c->space->group))
+		return FAULT_THROTTLED;
+	if (plan == PLAN_FILL)
+		return resolve_fill(p, c, r, f);
+	return install_zero(p, c, r, page);
+}
+
+static int
+resolve(struct pager *p, struct client *c, struct fault *f)
+{
+	struct region *r;
+	int rc;
+
+	if (f->addr == c->space->rec->anchor)
+		return install_anchor(p, c);
+	r = space_find(c->space, f->addr);
+	if (r == NULL) {
+		rc = adopt_around(p, c, f->addr);
+		if (rc == -EAGAIN || rc == -ESRCH)
+			return rc;
+		r = space_find(c->space, f->addr);
+		if (r == NULL)
+			return uffd_wake(c->uffd, f->addr, PAGE_BYTES);
+	}
+	rc = resolve_in(p, c, r, f);
+	if (rc == -ENOENT)
+		return uffd_wake(c->uffd, f->addr, PAGE_BYTES);
+	return rc;
+}
+
+static void
+fault_done(struct pager *p, struct client *c, struct fault *f)
+{
+	uint64_t waited = now_us(p) - f->since_us;
+
+	count(p, C_fault_us, waited);
+	budget_of(p, c->space->group)->wait_us += waited;
+	TAILQ_REMOVE(&c->faults, f, entry);
+	TAILQ_INSERT_HEAD(&p->fault_pool, f, entry);
+}
+
+static void
+fault_wait(struct pager *p, struct client *c, struct fault *f, int why)
+{
+	uint64_t at = now_us(p) + (why == FAULT_THROTTLED ? RETRY_THROTTLED_US
+							  : RETRY_CHANGING_US);
+
+	if (at < c->retry_us)
+		c->retry_us = at;
+	if (why != FAULT_THROTTLED)
+		count(p, C_retries, 1);
+	else if (!f->throttled)
+		count(p, C_throttled, 1);
+	f->throttled = f->throttled || why == FAULT_THROTTLED;
+}
+
+int
+faults_resolve(struct pager *p, struct client *c)
+{
+	struct fault *f, *next;
+
+	c->retry_us = UINT64_MAX;
+	TAILQ_FOREACH_SAFE(f, &c->faults, entry, next) {
+		int rc;
+
+		/* Making room may have set its own agent to work. */
+		if (c->batch.state == BATCH_MOVING)
+			break;
+		rc = resolve(p, c, f);
+		if (rc == -ESRCH)
+			return rc;
+		if (rc == -EAGAIN || rc == -ENOMEM || rc == FAULT_THROTTLED)
+			fault_wait(p, c, f, rc);
+		else
+			fault_done(p, c, f);
+	}
+	return 0;
+}

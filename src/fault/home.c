@@ -1,0 +1,146 @@
+/*
+ * home.c: a clean stop
+ *
+ * For each client: let its batch come to an end, fill every page that is out,
+ * unregister its ranges (which lifts write protection and wakes whoever
+ * waits), tell its agent to leave, close.  A page for which there is no memory
+ * keeps its client from being let go: better a process that waits than one
+ * that reads zeros.
+ */
+#include "home.h"
+
+#include <errno.h>
+
+#include "agent.h"
+#include "client.h"
+#include "install.h"
+#include "planes.h"
+#include "uffd.h"
+
+#define SLICE_PAGES 256
+#define RETRY_US 200
+
+void
+home_begin(struct pager *p, struct mail_stop *m)
+{
+	m->home_pages = 0;
+	m->lost_pages = 0;
+	m->nlost_spaces = 0;
+	p->stop = m;
+}
+
+/* => pages brought home of r, at most max; or -errno */
+static int64_t
+home_region(struct pager *p, struct client *c, struct region *r, uint64_t max)
+{
+	uint64_t page = 0, n = r->rec->npages, home = 0;
+
+	while (home < max && (page = region_next(&p->vm, r, page, n)) < n) {
+		uint64_t before = r->counts.out;
+		int rc;
+
+		if (slot_state(region_slot(&p->vm, r, page)) != SLOT_OUT) {
+			page++;
+			continue;
+		}
+		rc = install_fill(p, c, r, page, 1, false);
+		if (rc == -ENOENT || rc == -EIO)
+			region_forget(&p->vm, r, page);
+		else if (rc < 0)
+			return rc;
+		home += before - r->counts.out;
+		page++;
+	}
+	return (int64_t)home;
+}
+
+static void
+let_go(struct pager *p, struct client *c)
+{
+	struct pagerd_msg_release m = {
+		.hdr = { .version = PAGERD_PROTOCOL_VERSION,
+		    .type = PAGERD_MSG_RELEASE,
+		    .size = sizeof(m) },
+	};
+	struct region *r;
+
+	RB_FOREACH(r, region_tree, &c->space->regions)
+		(void)uffd_unregister(c->uffd, r->rec->start,
+		    region_end(r) - r->rec->start);
+	(void)uffd_unregister(c->uffd, c->space->rec->anchor, PAGE_BYTES);
+	if (client_has_agent(c))
+		(void)agent_send(c->sock, &m, sizeof(m), -1);
+	client_free(p, c);
+}
+
+/* => 0: the client was let go; 1: more to do; -errno: not now */
+static int
+home_client(struct pager *p, struct client *c)
+{
+	struct region *r;
+	uint64_t left = SLICE_PAGES;
+
+	if (c->batch.state != BATCH_IDLE)
+		return -EAGAIN;
+	RB_FOREACH(r, region_tree, &c->space->regions) {
+		int64_t n;
+
+		if (r->counts.out == 0)
+			continue;
+		n = home_region(p, c, r, left);
+		if (n < 0)
+			return (int)n;
+		p->stop->home_pages += (uint64_t)n;
+		if ((uint64_t)n >= left)
+			return 1;
+		left -= (uint64_t)n;
+	}
+	if (c->space->counts.out > 0)
+		return 1;
+	let_go(p, c);
+	return 0;
+}
+
+static void
+home_end(struct pager *p)
+{
+	struct mail_stop *m = p->stop;
+
+	p->stop = NULL;
+	planes_answer(p->planes, &m->m, m->nlost_spaces > 0 ? -ENOMEM : 0);
+}
+
+uint64_t
+home_step(struct pager *p)
+{
+	uint64_t again = UINT64_MAX;
+	uint32_t waiting = 0;
+
+	if (p->stop == NULL)
+		return UINT64_MAX;
+	p->stop->nlost_spaces = 0;
+	p->stop->lost_pages = 0;
+	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
+		struct client *c = &p->clients[i];
+		int r;
+
+		if (c->space == NULL)
+			continue;
+		r = home_client(p, c);
+		if (r == -ESRCH && !client_has_agent(c))
+			client_free(p, c);
+		if (r == -ENOMEM) {
+			p->stop->nlost_spaces++;
+			p->stop->lost_pages += c->space->counts.out;
+		} else if (r != 0) {
+			waiting++;
+			if (r == 1)
+				again = 0;
+		}
+	}
+	if (waiting == 0) {
+		home_end(p);
+		return UINT64_MAX;
+	}
+	return again == 0 ? 0 : now_us(p) + RETRY_US;
+}

@@ -1,0 +1,384 @@
+#include "pager.h"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adopt.h"
+#include "agent.h"
+#include "assert.h"
+#include "attach.h"
+#include "backend.h"
+#include "budget.h"
+#include "client.h"
+#include "evict.h"
+#include "home.h"
+#include "planes.h"
+#include "report.h"
+#include "uffd.h"
+#include "verify.h"
+
+#define PROBE_US 500000 /* is a child without an agent still alive? */
+
+void
+pager_config_default(struct pager_config *c)
+{
+	uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	uint64_t blocks = 16 * ram;
+
+	*c = (struct pager_config){
+		.max_groups = 4096,
+		.max_spaces = 65536,
+		.max_regions = 1u << 24,
+		.max_blocks =
+		    blocks > UINT32_MAX ? UINT32_MAX : (uint32_t)blocks,
+		.max_slots = UINT64_C(1) << 36,
+		.max_faults = 65536,
+	};
+}
+
+static void *
+reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+give_back(void *p, size_t bytes)
+{
+	if (p != NULL)
+		(void)munmap(p, bytes);
+}
+
+static void
+release_block(void *ctx, uint64_t where)
+{
+	struct pager *p = ctx;
+
+	switch (where_kind(where)) {
+	case WHERE_STAGED:
+		evict_unstage(p, where);
+		break;
+	case WHERE_STORED:
+		backend_free(p->store, where_data(where));
+		break;
+	case WHERE_LOST:
+	case WHERE_NOWHERE:
+		break;
+	}
+}
+
+static int
+pager_reserve(struct pager *p, const struct pager_config *c)
+{
+	p->clients = reserve(c->max_spaces * sizeof(*p->clients));
+	p->gauges = reserve(c->max_spaces * sizeof(*p->gauges));
+	p->budgets = reserve(c->max_groups * sizeof(*p->budgets));
+	p->fault_memory = reserve(c->max_faults * sizeof(*p->fault_memory));
+	p->buffers = reserve(c->max_spaces * BATCH_PAGES * PAGE_BYTES);
+	p->fill = reserve(FILL_PAGES * PAGE_BYTES);
+	p->zeros = reserve(PAGE_BYTES);
+	if (p->clients == NULL || p->gauges == NULL || p->budgets == NULL ||
+	    p->fault_memory == NULL || p->buffers == NULL || p->fill == NULL ||
+	    p->zeros == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->max_faults; i++)
+		TAILQ_INSERT_TAIL(&p->fault_pool, &p->fault_memory[i], entry);
+	return 0;
+}
+
+int
+pager_new(const struct pager_config *c, struct planes *planes,
+    struct backend *store, const struct pager_host *host, struct pager **out)
+{
+	const struct vm_config vm = {
+		.max_groups = c->max_groups,
+		.max_spaces = c->max_spaces,
+		.max_regions = c->max_regions,
+		.max_blocks = c->max_blocks,
+		.max_slots = c->max_slots,
+	};
+	struct pager *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->config = *c;
+	p->planes = planes;
+	p->store = store;
+	p->host = *host;
+	TAILQ_INIT(&p->busy);
+	TAILQ_INIT(&p->fault_pool);
+	r = vm_open(&p->vm, &vm, release_block, p);
+	if (r == 0)
+		r = pager_reserve(p, c);
+	if (r < 0) {
+		pager_delete(p);
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+void
+pager_delete(struct pager *p)
+{
+	const struct pager_config *c;
+
+	if (p == NULL)
+		return;
+	c = &p->config;
+	give_back(p->clients, c->max_spaces * sizeof(*p->clients));
+	give_back(p->gauges, c->max_spaces * sizeof(*p->gauges));
+	give_back(p->budgets, c->max_groups * sizeof(*p->budgets));
+	give_back(p->fault_memory, c->max_faults * sizeof(*p->fault_memory));
+	give_back(p->buffers, c->max_spaces * BATCH_PAGES * PAGE_BYTES);
+	give_back(p->fill, FILL_PAGES * PAGE_BYTES);
+	give_back(p->zeros, PAGE_BYTES);
+	vm_close(&p->vm);
+	free(p);
+}
+
+struct vm *
+pager_vm(struct pager *p)
+{
+	return &p->vm;
+}
+
+static void
+agent_readable(struct pager *p, struct client *c)
+{
+	uint64_t packet[sizeof(struct pagerd_msg_moved) / 8 + 8];
+	uint64_t id = c->space->rec->id;
+	ssize_t n;
+
+	while ((c = client_get(p, id)) != NULL) {
+		n = agent_receive(c->sock, packet, sizeof(packet));
+		if (n == -EAGAIN)
+			return;
+		if (n == 0 || n == -ECONNRESET || n == -EPIPE) {
+			client_free(p, c);
+			return;
+		}
+		if (n < 0 || evict_reply(p, c, packet, (size_t)n) == -EPROTO) {
+			client_drop(p, c, "its agent broke the protocol");
+			return;
+		}
+		if (c->batch.state != BATCH_MOVING)
+			client_service(p, c);
+	}
+}
+
+void
+pager_readable(struct pager *p, uint64_t space, enum pager_source source)
+{
+	struct client *c = client_get(p, space);
+
+	if (c == NULL)
+		return;
+	if (source == PAGER_UFFD)
+		client_service(p, c);
+	else if (c->sock >= 0)
+		agent_readable(p, c);
+}
+
+static int
+new_group(struct pager *p, struct mail_group_new *m)
+{
+	struct group_record rec = {
+		.limit_bytes = m->limit_bytes,
+		.uid = m->uid,
+	};
+	struct group *g;
+	int r;
+
+	memcpy(rec.token, m->token, sizeof(rec.token));
+	memcpy(rec.name, m->name, sizeof(rec.name));
+	r = group_new(&p->vm, &rec, &g);
+	if (r < 0)
+		return r;
+	memset(budget_of(p, g), 0, sizeof(struct budget));
+	m->id = g->index;
+	m->gauge = &budget_of(p, g)->gauge;
+	return 0;
+}
+
+static int
+limit_group(struct pager *p, const struct mail_group_limit *m)
+{
+	struct group *g = group_get(&p->vm, m->id);
+
+	if (g == NULL)
+		return -ENOENT;
+	group_set_limit(g, m->limit_bytes);
+	budget_of(p, g)->stuck_us = 0;
+	return 0;
+}
+
+static int
+close_group(struct pager *p, const struct mail_group_close *m)
+{
+	struct group *g = group_get(&p->vm, m->id);
+
+	if (g == NULL)
+		return -ENOENT;
+	if (g->nspaces > 0)
+		return -EBUSY;
+	if (budget_of(p, g)->reclaim != NULL)
+		planes_answer(p->planes, &budget_of(p, g)->reclaim->m, -ENOENT);
+	group_free(&p->vm, g);
+	return 0;
+}
+
+static void
+reclaim(struct pager *p, struct mail_reclaim *m)
+{
+	struct group *g = group_get(&p->vm, m->group);
+	struct budget *b;
+
+	if (g == NULL || budget_of(p, g)->reclaim != NULL) {
+		planes_answer(p->planes, &m->m, g == NULL ? -ENOENT : -EBUSY);
+		return;
+	}
+	b = budget_of(p, g);
+	b->reclaim = m;
+	b->reclaim_goal = b->evicted + (m->bytes >> PAGE_SHIFT);
+	b->stuck_us = 0;
+}
+
+static void
+adopt(struct pager *p, struct mail_adopt *m)
+{
+	struct client *c = client_get(p, m->space);
+
+	if (c == NULL || !client_has_agent(c))
+		planes_answer(p->planes, &m->m, -ESRCH);
+	else
+		adopt_begin(p, c, m);
+}
+
+void
+pager_mail(struct pager *p, struct mail *m)
+{
+	int r = 0;
+
+	switch (m->op) {
+	case MAIL_GROUP_NEW:
+		r = new_group(p, (struct mail_group_new *)m);
+		break;
+	case MAIL_GROUP_LIMIT:
+		r = limit_group(p, (struct mail_group_limit *)m);
+		break;
+	case MAIL_GROUP_CLOSE:
+		r = close_group(p, (struct mail_group_close *)m);
+		break;
+	case MAIL_ATTACH:
+		r = attach(p, (struct mail_attach *)m);
+		break;
+	case MAIL_GROUPS:
+		report_groups(p, (struct mail_groups *)m);
+		break;
+	case MAIL_SPACES:
+		report_spaces(p, (struct mail_spaces *)m);
+		break;
+	case MAIL_REGIONS:
+		r = report_regions(p, (struct mail_regions *)m);
+		break;
+	case MAIL_STATS:
+		report_stats(p, (struct mail_stats *)m);
+		break;
+	case MAIL_ADOPT:
+		adopt(p, (struct mail_adopt *)m);
+		return;
+	case MAIL_RECLAIM:
+		reclaim(p, (struct mail_reclaim *)m);
+		return;
+	case MAIL_CHECK:
+		verify_begin(p, (struct mail_check *)m);
+		return;
+	case MAIL_STOP:
+		home_begin(p, (struct mail_stop *)m);
+		return;
+	}
+	planes_answer(p->planes, m, r);
+}
+
+/* => a child that never got an agent is looked at now and then */
+static uint64_t
+probe(struct pager *p, struct client *c)
+{
+	int r;
+
+	if (now_us(p) < c->probe_us)
+		return c->probe_us;
+	r = uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+	if (r == -ESRCH) {
+		client_free(p, c);
+		return UINT64_MAX;
+	}
+	c->probe_us = now_us(p) + PROBE_US;
+	return c->probe_us;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* => returns when to look at the client again; it may be gone */
+static uint64_t
+tick_client(struct pager *p, struct client *c)
+{
+	uint64_t id = c->space->rec->id, at;
+
+	if (c->unread || c->retry_us <= now_us(p))
+		client_service(p, c);
+	c = client_get(p, id);
+	if (c == NULL)
+		return UINT64_MAX;
+	at = earlier(c->retry_us, evict_step(p, c));
+	at = earlier(at, adopt_step(p, c));
+	if (c->batch.state == BATCH_MOVING)
+		at = UINT64_MAX;
+	if (!client_has_agent(c))
+		return earlier(at, probe(p, c));
+	if (c->batch.state == BATCH_IDLE && c->adopt == NULL && !c->unread &&
+	    TAILQ_EMPTY(&c->faults)) {
+		c->is_busy = false;
+		TAILQ_REMOVE(&p->busy, c, busy);
+	}
+	return at;
+}
+
+static uint64_t
+balance(struct pager *p)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (uint32_t i = 1; i < table_high(&p->vm.groups); i++) {
+		struct group *g = group_get(&p->vm, i);
+
+		if (g != NULL)
+			at = earlier(at, budget_balance(p, g));
+	}
+	return at;
+}
+
+uint64_t
+pager_tick(struct pager *p)
+{
+	struct client *c, *next;
+	uint64_t at = balance(p);
+
+	TAILQ_FOREACH_SAFE(c, &p->busy, busy, next)
+		at = earlier(at, tick_client(p, c));
+	verify_step(p);
+	return earlier(at, home_step(p));
+}

@@ -1,0 +1,160 @@
+/*
+ * state.h: what the fault plane's files share: the pager and its clients
+ *
+ * => fault thread; nothing here is seen outside src/fault
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memtype.h"
+#include "pager.h"
+#include "pagerd/protocol.h"
+#include "vm.h"
+
+#define FILL_PAGES 32u /* pages installed by one call, at most */
+#define BATCH_PAGES PAGERD_STAGE_PAGES
+
+enum counter {
+#define COUNTER(name, unit, help) C_##name,
+#include "counters.h"
+#undef COUNTER
+	COUNTERS
+};
+
+/* A fault that was read and is not resolved yet; from the pager's pool. */
+struct fault {
+	TAILQ_ENTRY(fault) entry;
+	uint64_t addr; /* bytes, page aligned */
+	uint64_t since_us;
+	enum access access;
+	bool throttled; /* counted as such already */
+};
+TAILQ_HEAD(fault_list, fault);
+
+/*
+ * A batch of pages on their way out of a client (evict.c)
+ *
+ *	IDLE --MOVE--> MOVING --MOVED--> STORING --stored--> IDLE
+ *	  |                                                   |
+ *	  +---EMPTY----> EMPTYING --DONE--> IDLE <--UNSHARING-+
+ */
+enum batch_state {
+	BATCH_IDLE,
+	BATCH_MOVING,    /* the agent captures; no event is read meanwhile */
+	BATCH_STORING,   /* captured: blocks are STAGED, bytes in its buffer */
+	BATCH_EMPTYING,  /* the agent drops what staging holds */
+	BATCH_UNSHARING, /* the agent makes fork-shared pages its own */
+};
+
+struct batch {
+	enum batch_state state;
+	uint32_t seq;
+	uint32_t npages;
+	uint32_t next;   /* STORING: first page not stored yet */
+	uint32_t staged; /* pages in the client's staging area */
+	uint64_t sent_us;
+	uint64_t addr[BATCH_PAGES];
+	uint32_t block[BATCH_PAGES]; /* 0: nothing to store */
+	bool unshared;               /* MOVING: what was busy before */
+	uint32_t nshared;            /* runs that MOVE refused as busy */
+	uint64_t shared[BATCH_PAGES];
+};
+
+struct client { /* one for each space, by its index */
+	struct space *space;
+	int uffd;
+	/* -1 while there is no agent: */
+	int sock, uffd_stage, mem, pagemap, maps;
+	struct gauge *gauge;
+	struct fault_list faults;
+	struct batch batch;
+	TAILQ_ENTRY(client) busy; /* in pager->busy */
+	bool is_busy;
+	bool unread;       /* its userfaultfd may have more */
+	bool relatives;    /* it forked, or is a fork: pages may be shared */
+	uint64_t retry_us; /* faults wait: when to look again */
+	uint64_t probe_us; /* no agent: when to see if it lives */
+	struct mail_adopt *adopt; /* being worked on */
+	size_t adopt_next;
+	uint64_t faults_total, evicted, refaults, zero_fills;
+};
+
+struct budget { /* one for each group, by its index */
+	struct gauge gauge;
+	uint64_t staged;   /* pages captured, still in staging areas */
+	uint64_t peak;     /* pages */
+	uint64_t stuck_us; /* nothing could be evicted: not before then */
+	uint64_t over_events;
+	uint64_t faults, evicted, refaults, wait_us;
+	bool evicting, over;
+	struct mail_reclaim *reclaim;
+	uint64_t reclaim_goal; /* evicted, when it is done; pages */
+};
+
+struct pager {
+	struct vm vm;
+	struct planes *planes;
+	struct backend *store;
+	struct pager_host host;
+	struct client *clients; /* by space index */
+	struct budget *budgets; /* by group index */
+	struct gauge *gauges;   /* by space index */
+	TAILQ_HEAD(, client) busy;
+	struct fault_list fault_pool;
+	struct fault *fault_memory;
+	struct pager_config config;
+	uint8_t *buffers; /* of BATCH_PAGES pages, by space index */
+	uint8_t *fill;    /* FILL_PAGES pages */
+	uint8_t *zeros;   /* one page */
+	struct mail_stop *stop;
+	struct mail_check *check; /* waits until no agent is at work */
+	uint32_t moving;          /* pages that agents are capturing */
+	uint64_t full_us; /* the store is full: no eviction before then */
+	uint64_t counters[COUNTERS];
+};
+
+static inline uint64_t
+now_us(struct pager *p)
+{
+	return p->host.now_us(p->host.ctx);
+}
+
+static inline void
+count(struct pager *p, enum counter c, uint64_t n)
+{
+	p->counters[c] += n;
+}
+
+static inline struct client *
+client_of(struct pager *p, const struct space *sp)
+{
+	return &p->clients[sp->index];
+}
+
+static inline bool
+client_has_agent(const struct client *c)
+{
+	return c->sock >= 0;
+}
+
+/* The captured pages of c's batch, in staging order. */
+static inline uint8_t *
+batch_page(struct pager *p, const struct client *c, uint32_t i)
+{
+	size_t n = (size_t)(c - p->clients) * BATCH_PAGES + i;
+
+	return p->buffers + n * PAGE_BYTES;
+}
+
+static inline struct budget *
+budget_of(struct pager *p, const struct group *g)
+{
+	return &p->budgets[g->index];
+}
+
+#endif

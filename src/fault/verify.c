@@ -1,0 +1,204 @@
+/*
+ * verify.c: what MINIX's map_sanitycheck and its page-table verification do
+ *
+ * The clients run on meanwhile.  A difference counts only if it is still
+ * there after the client's messages have been read and no change of its
+ * mappings is under way.
+ */
+#include "verify.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "peer.h"
+#include "planes.h"
+#include "uffd.h"
+
+#define CHUNK 256
+#define TRIES 3
+#define PATIENCE_US 100000 /* with a stopped agent */
+
+static void __attribute__((format(printf, 2, 3)))
+problem(struct mail_check *m, const char *fmt, ...)
+{
+	size_t max = sizeof(m->problems) / sizeof(m->problems[0]);
+	va_list ap;
+
+	if (m->nproblems < max) {
+		va_start(ap, fmt);
+		(void)vsnprintf(m->problems[m->nproblems],
+		    sizeof(m->problems[0]), fmt, ap);
+		va_end(ap);
+	}
+	m->nproblems++;
+}
+
+static void
+report(void *ctx, const char *line)
+{
+	problem(ctx, "%s", line);
+}
+
+/* => what is wrong with a page, or NULL */
+static const char *
+difference(uint64_t slot, uint8_t flags)
+{
+	bool there = flags & (PEER_PRESENT | PEER_SWAPPED);
+	bool wp = flags & PEER_PROTECTED;
+
+	switch (slot_state(slot)) {
+	case SLOT_UNKNOWN:
+		return NULL;
+	case SLOT_RESIDENT:
+		if (!there)
+			return "resident in the model, missing in the client";
+		if (wp != slot_protected(slot))
+			return wp ? "write-protected without a stored copy"
+				  : "clean in the model, writable in the "
+				    "client";
+		return NULL;
+	case SLOT_OUT:
+		return there ? "out in the model, present in the client" : NULL;
+	}
+	return "in no state";
+}
+
+/* => 0; -EAGAIN: it cannot be said now; -ESRCH: the client is gone */
+static int
+look_again(struct pager *p, uint64_t space, uint64_t addr, const char **what)
+{
+	struct client *c = client_get(p, space);
+	struct region *r;
+	uint8_t flags;
+	int rc;
+
+	if (c == NULL)
+		return -ESRCH;
+	client_service(p, c);
+	c = client_get(p, space);
+	if (c == NULL)
+		return -ESRCH;
+	rc = uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+	if (rc == 0)
+		rc = peer_pages(c->pagemap, addr, 1, &flags);
+	if (rc < 0)
+		return rc;
+	r = space_find(c->space, addr);
+	*what = r == NULL
+		    ? NULL
+		    : difference(region_slot(&p->vm, r, region_page(r, addr)),
+			  flags);
+	return 0;
+}
+
+static void
+suspect(struct pager *p, uint64_t space, uint64_t addr, struct mail_check *m)
+{
+	const char *what = NULL;
+	struct client *c;
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = look_again(p, space, addr, &what);
+	if (r < 0 || what == NULL)
+		return;
+	c = client_get(p, space);
+	problem(m, "pid %u page %#llx: %s", c->space->rec->pid,
+	    (unsigned long long)addr, what);
+}
+
+/*
+ * One stretch of a region, from addr on.
+ *
+ * => the address to go on from; suspects may have changed everything
+ */
+static uint64_t
+verify_chunk(struct pager *p, struct client *c, struct region *r, uint64_t addr,
+    struct mail_check *m)
+{
+	uint8_t flags[CHUNK];
+	uint64_t slots[CHUNK], space = c->space->rec->id;
+	uint64_t page = region_page(r, addr), left = r->rec->npages - page;
+	size_t n = left < CHUNK ? left : CHUNK;
+
+	if (peer_pages(c->pagemap, addr, n, flags) < 0)
+		return UINT64_MAX;
+	for (size_t i = 0; i < n; i++)
+		slots[i] = region_slot(&p->vm, r, page + i);
+	for (size_t i = 0; i < n; i++)
+		if (difference(slots[i], flags[i]) != NULL)
+			suspect(p, space, addr + i * PAGE_BYTES, m);
+	m->npages += n;
+	return addr + n * PAGE_BYTES;
+}
+
+static void
+verify_client(struct pager *p, uint64_t space, struct mail_check *m)
+{
+	uint64_t addr = 0;
+	struct client *c;
+
+	while (addr != UINT64_MAX && (c = client_get(p, space)) != NULL) {
+		struct region *r = space_find_from(c->space, addr);
+		uint64_t page, n;
+
+		if (r == NULL)
+			break;
+		if (addr < r->rec->start)
+			addr = r->rec->start;
+		n = r->rec->npages;
+		page = region_next(&p->vm, r, region_page(r, addr), n);
+		addr = region_addr(r, page);
+		if (page < n)
+			addr = verify_chunk(p, c, r, addr, m);
+	}
+}
+
+/* An agent at work has taken pages that the model does not know of yet. */
+static bool
+agents_at_work(struct pager *p)
+{
+	struct client *c;
+
+	TAILQ_FOREACH(c, &p->busy, busy)
+		if (c->batch.state == BATCH_MOVING &&
+		    now_us(p) < c->batch.sent_us + PATIENCE_US)
+			return true;
+	return false;
+}
+
+void
+verify_begin(struct pager *p, struct mail_check *m)
+{
+	if (p->check != NULL) {
+		planes_answer(p->planes, &m->m, -EBUSY);
+		return;
+	}
+	m->nspaces = m->npages = m->nproblems = 0;
+	p->check = m;
+}
+
+void
+verify_step(struct pager *p)
+{
+	struct mail_check *m = p->check;
+
+	if (m == NULL || agents_at_work(p))
+		return;
+	(void)vm_check(&p->vm, report, m);
+	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
+		struct client *c = &p->clients[i];
+
+		if (c->space == NULL || !client_has_agent(c) ||
+		    c->batch.state == BATCH_MOVING ||
+		    (m->space != 0 && m->space != c->space->rec->id))
+			continue;
+		m->nspaces++;
+		verify_client(p, c->space->rec->id, m);
+	}
+	p->check = NULL;
+	planes_answer(p->planes, &m->m, 0);
+}
