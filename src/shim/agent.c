@@ -1,0 +1,404 @@
+/*
+ * agent.c: the agent's life after the handshake
+ *
+ *	            +---------------------------+
+ *	            v                           |
+ *	start -> waiting -- MOVE, EMPTY, UNSHARE -> answer
+ *	            |
+ *	            +-- RELEASE ------------------> ends, the program goes on
+ *	            +-- connection lost ----------> the same, or if pages may be
+ *	            |                               out: ends the process
+ *	            +-- last thread left ---------> ends, and the process with
+ *it
+ *
+ * All signals are blocked here from birth, so nothing is ever interrupted.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <pagerd/uffd_abi.h>
+
+#include "agent.h"
+#include "sys.h"
+
+#define PAGE ((uint64_t)PAGERD_PAGE_SIZE)
+#define STDERR 2
+#define LOOK_SECONDS 3 /* between looks whether anybody else is left */
+#define LOOK_SLACK_NS 1000000000ul
+#define LOOK_PACKETS 64
+#define STAT_NUM_THREADS 20
+#define STAT_EXIT_CODE 52
+
+static void __attribute__((noreturn)) end_thread(int status)
+{
+	for (;;)
+		sys1(SYS_exit, status);
+}
+
+/*
+ * tell_program: one line to the program's own stderr
+ *
+ * => our descriptor table has none, and holding one all the time would keep a
+ *    pipe from ever reaching its end; so it is fetched now
+ * => gives up rather than waits, as threads hang on our next step
+ */
+static void
+tell_program(struct agent *a, const char *line, size_t len)
+{
+	const struct timespec patience = { .tv_sec = 1 };
+	struct timespec left = patience;
+	struct pollfd pfd = { .events = POLLOUT };
+
+	pfd.fd = (int)sys3(SYS_pidfd_getfd, a->pid_fd, STDERR, 0);
+	if (pfd.fd < 0)
+		return;
+	if (sys5(SYS_ppoll, &pfd, 1, &left, NULL, 0) == 1)
+		sys3(SYS_write, pfd.fd, line, len);
+}
+
+/*
+ * lost: the daemon is gone without a word
+ *
+ * => what it held of this process is gone with it; once our userfaultfds are
+ *    closed those pages would read as zeros
+ */
+static void __attribute__((noreturn)) lost(struct agent *a)
+{
+	static const char line[] = "pagerd: lost the daemon that holds part of "
+				   "this program's memory: killing the "
+				   "program\n";
+
+	if (a->pages_out) {
+		tell_program(a, line, sizeof(line) - 1);
+		sys2(SYS_kill, a->pid, SIGKILL);
+		for (;;)
+			sys1(SYS_exit_group, 128 + SIGKILL);
+	}
+	end_thread(0);
+}
+
+/*
+ * answer: send a->out; the connection is lost if it does not go
+ */
+static void
+answer(struct agent *a, uint16_t type, size_t size)
+{
+	struct iovec iov = { .iov_base = &a->out, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	a->out.hdr.version = PAGERD_PROTOCOL_VERSION;
+	a->out.hdr.type = type;
+	a->out.hdr.size = (uint32_t)size;
+	if (sys3(SYS_sendmsg, a->sock, &msg, MSG_NOSIGNAL) != (long)size)
+		lost(a);
+}
+
+static void
+answer_done(struct agent *a, uint32_t seq, long result)
+{
+	a->out.done.seq = seq;
+	a->out.done.result = (int32_t)result;
+	answer(a, PAGERD_MSG_DONE, sizeof(a->out.done));
+}
+
+/*
+ * DONTNEED_LOCKED is DONTNEED that also works after mlockall().
+ */
+static long
+empty_staging(struct agent *a)
+{
+	return (sys3(SYS_madvise, a->hello.stage_start,
+	    PAGERD_STAGE_PAGES * PAGE, MADV_DONTNEED_LOCKED));
+}
+
+/*
+ * move_some: one UFFDIO_MOVE
+ *
+ * => returns pages moved (holes count), at least one, or -errno
+ * => a move that stops half-way counts what it moved; the next attempt then
+ *    fails on the first page and names the error
+ */
+static long
+move_some(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
+{
+	struct uffdio_move mv = {
+		.dst = a->hello.stage_start + pos * PAGE,
+		.src = src,
+		.len = npages * PAGE,
+		.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES,
+	};
+	long ret;
+
+	ret = sys3(SYS_ioctl, a->stage_fd, UFFDIO_MOVE, &mv);
+	if (mv.move >= (int64_t)PAGE)
+		return ((long)(mv.move / (int64_t)PAGE));
+	if (mv.move < 0)
+		return ((long)mv.move);
+	return (ret < 0 ? ret : -EIO);
+}
+
+static void
+set_status(struct agent *a, uint32_t pos, uint32_t npages, long status)
+{
+	while (npages-- > 0)
+		a->out.moved.status[pos++] = (uint8_t)status;
+}
+
+/*
+ * move_run: capture one run into staging from page pos on
+ *
+ * => a busy page (shared after a fork, or pinned) is passed over
+ * => any other error stands for the rest of the run
+ * => returns 0, or -EAGAIN: the address space is changing, stop altogether
+ */
+static int
+move_run(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
+{
+	long ret;
+	uint32_t n;
+
+	while (npages > 0) {
+		ret = move_some(a, src, pos, npages);
+		if (ret > 0) {
+			n = ret < (long)npages ? (uint32_t)ret : npages;
+			a->pages_out = 1;
+			set_status(a, pos, n, 0);
+		} else {
+			n = ret == -EBUSY ? 1 : npages;
+			set_status(a, pos, n, -ret);
+		}
+		if (ret == -EAGAIN)
+			return (-EAGAIN);
+		src += n * PAGE;
+		pos += n;
+		npages -= n;
+	}
+	return (0);
+}
+
+static void
+do_move(struct agent *a)
+{
+	const struct pagerd_msg_move *m = &a->in.move;
+	uint32_t i, n, pos = 0;
+	int ret;
+
+	a->out.moved.seq = m->seq;
+	a->out.moved.npages = m->npages;
+	set_status(a, 0, PAGERD_STAGE_PAGES, 0);
+	if (m->flags & PAGERD_MOVE_EMPTY_FIRST)
+		empty_staging(a);
+	for (i = 0; i < m->nruns; i++) {
+		n = PAGERD_RUN_PAGES(m->runs[i]);
+		ret = move_run(a, PAGERD_RUN_ADDR(m->runs[i]), pos, n);
+		pos += n;
+		if (ret != 0) {
+			set_status(a, pos, m->npages - pos, EAGAIN);
+			break;
+		}
+	}
+	answer(a, PAGERD_MSG_MOVED, sizeof(a->out.moved));
+}
+
+/*
+ * do_unshare: make the pages of the runs this process's own
+ *
+ * => may raise faults in the program's registered ranges: the daemon serves
+ *    them while it waits for DONE
+ */
+static void
+do_unshare(struct agent *a)
+{
+	const struct pagerd_msg_unshare *m = &a->in.move;
+	const uint32_t seq = m->seq;
+	long ret, result = 0;
+	uint32_t i;
+
+	for (i = 0; i < m->nruns; i++) {
+		ret = sys3(SYS_madvise, PAGERD_RUN_ADDR(m->runs[i]),
+		    PAGERD_RUN_PAGES(m->runs[i]) * PAGE, MADV_POPULATE_WRITE);
+		if (ret < 0 && result == 0)
+			result = ret;
+	}
+	answer_done(a, seq, result);
+}
+
+static int
+runs_valid(const struct pagerd_msg_move *m)
+{
+	uint32_t i, npages = 0;
+
+	if (m->hdr.size < PAGERD_MOVE_SIZE(1) || m->nruns < 1 ||
+	    m->nruns > PAGERD_STAGE_PAGES)
+		return (0);
+	if (m->hdr.size != PAGERD_MOVE_SIZE(m->nruns))
+		return (0);
+	for (i = 0; i < m->nruns; i++)
+		npages += PAGERD_RUN_PAGES(m->runs[i]);
+	return (npages == m->npages && npages <= PAGERD_STAGE_PAGES);
+}
+
+/*
+ * release: the daemon holds nothing of ours any more
+ *
+ * => the thread's end closes all its descriptors; the area stays mapped, for
+ *    nobody is left who could unmap it
+ */
+static void __attribute__((noreturn)) release(struct agent *a)
+{
+	empty_staging(a);
+	end_thread(0);
+}
+
+/*
+ * dispatch: carry out the packet of len bytes in a->in
+ *
+ * => a packet that is not exactly as the protocol has it ends the connection
+ */
+static void
+dispatch(struct agent *a, size_t len)
+{
+	const struct pagerd_msg *hdr = &a->in.hdr;
+
+	if (len < sizeof(*hdr) || hdr->size != len ||
+	    hdr->version != PAGERD_PROTOCOL_VERSION)
+		lost(a);
+	if (hdr->type == PAGERD_MSG_MOVE && runs_valid(&a->in.move))
+		do_move(a);
+	else if (hdr->type == PAGERD_MSG_UNSHARE && runs_valid(&a->in.move))
+		do_unshare(a);
+	else if (hdr->type == PAGERD_MSG_EMPTY && len == sizeof(a->in.empty))
+		answer_done(a, a->in.empty.seq, empty_staging(a));
+	else if (hdr->type == PAGERD_MSG_RELEASE &&
+		 len == sizeof(a->in.release))
+		release(a);
+	else
+		lost(a);
+}
+
+static void
+receive_one(struct agent *a)
+{
+	struct iovec iov = { .iov_base = &a->in, .iov_len = sizeof(a->in) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	long len;
+
+	len = sys3(SYS_recvmsg, a->sock, &msg, MSG_DONTWAIT);
+	if (len == -EAGAIN || len == -EINTR)
+		return;
+	if (len <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		lost(a);
+	dispatch(a, (size_t)len);
+}
+
+/*
+ * stat_field: number in the n-th field of a line of /proc/PID/stat
+ *
+ * => n counts as in proc(5), from 4 on; the fields start behind the second,
+ *    which is in parentheses and may hold anything
+ * => returns 0 if the line has no such field
+ */
+static unsigned long
+stat_field(const char *line, size_t len, unsigned int n)
+{
+	const char *end = line + len, *p = end;
+	unsigned long value = 0;
+	unsigned int field;
+
+	while (p > line && p[-1] != ')')
+		p--;
+	for (field = 2; p < end && field < n; p++)
+		field += *p == ' ';
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		value = value * 10 + (unsigned long)(*p - '0');
+	return (value);
+}
+
+static int
+stat_says_zombie(const char *line, size_t len)
+{
+	const char *p = line + len;
+
+	while (p > line && p[-1] != ')')
+		p--;
+	return (p > line && line + len - p > 2 && p[1] == 'Z');
+}
+
+/*
+ * end_if_alone: follow the program's last thread
+ *
+ * => a main thread that has left by the exit system call stays as a zombie
+ *    until all others are gone; if the agent stayed, the process would never
+ *    end
+ * => the last thread's exit status becomes the process's (seen on 6.18), so
+ *    that of the main thread is handed on
+ */
+static void
+end_if_alone(const struct agent *a)
+{
+	unsigned long code;
+	char line[512];
+	long len;
+
+	len = sys4(SYS_pread64, a->stat_fd, line, sizeof(line), 0);
+	if (len <= 0 || !stat_says_zombie(line, (size_t)len))
+		return;
+	code = stat_field(line, (size_t)len, STAT_EXIT_CODE);
+	if (stat_field(line, (size_t)len, STAT_NUM_THREADS) == 2)
+		end_thread((int)(code >> 8 & 0xff));
+}
+
+/*
+ * wait_packet: sleep until the daemon has sent something
+ *
+ * => nothing tells of a main thread that leaves before the others (on 6.18
+ *    not even a pidfd of that thread), so now and then we look, also while
+ *    the daemon is busy with us; the slack lets the timer ride along with
+ *    another wake-up of that CPU
+ */
+static int
+wait_packet(struct agent *a)
+{
+	struct pollfd pfd = { .fd = a->sock, .events = POLLIN };
+	struct timespec nap = { .tv_sec = LOOK_SECONDS };
+	long ret;
+
+	ret = sys5(SYS_ppoll, &pfd, 1, &nap, NULL, 0);
+	if (ret == 0 || ++a->npackets % LOOK_PACKETS == 0)
+		end_if_alone(a);
+	return (ret > 0);
+}
+
+static void
+announce(struct agent *a, enum agent_phase phase)
+{
+	__atomic_store_n(&a->phase, phase, __ATOMIC_RELEASE);
+	sys3(SYS_futex, &a->phase, FUTEX_WAKE, 1);
+}
+
+void
+agent_main(void *arg)
+{
+	struct agent *a = arg;
+
+	sys3(SYS_close_range, 0, ~0u, 0);
+	sys2(SYS_prctl, PR_SET_NAME, "pagerd-agent");
+	sys2(SYS_prctl, PR_SET_TIMERSLACK, LOOK_SLACK_NS);
+	if (agent_handshake(a) < 0) {
+		announce(a, AGENT_FAILED);
+		end_thread(0);
+	}
+	agent_lockdown(a);
+	announce(a, AGENT_RUNNING);
+	for (;;) {
+		if (wait_packet(a))
+			receive_one(a);
+	}
+}

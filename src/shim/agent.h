@@ -1,0 +1,102 @@
+/*
+ * agent.h: the one thread that pagerd has inside a managed program
+ *
+ * The agent runs what only the owning process may do: UFFDIO_MOVE and madvise.
+ * It must never wait for a page that the daemon would have to bring, for the
+ * daemon may be waiting for it.  So it touches nothing but its own area, its
+ * text and its constants; it makes raw system calls only, and shares neither
+ * descriptors nor working directory with the program.
+ *
+ *	area_start
+ *	| guard page | stack | struct agent, rounded up | staging area |
+ *
+ * The area is not inherited by a forked child (MADV_DONTFORK).
+ */
+#ifndef SHIM_AGENT_H
+#define SHIM_AGENT_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <stdint.h>
+
+#include <pagerd/protocol.h>
+
+#define AGENT_STACK_PAGES 12u
+
+enum agent_phase {
+	AGENT_STARTING,
+	AGENT_RUNNING, /* the program is under management */
+	AGENT_FAILED,  /* it is not; step, error and reason say why */
+};
+
+/* How far the handshake got; names the failure for the person. */
+enum agent_step {
+	STEP_CONNECT,
+	STEP_PEER,
+	STEP_WELCOME,
+	STEP_UFFD,
+	STEP_PROC,
+	STEP_HELLO,
+	STEP_READY,
+	STEP_REFUSED,
+};
+
+union agent_packet {
+	struct pagerd_msg hdr;
+	struct pagerd_msg_welcome welcome;
+	struct pagerd_msg_ready ready;
+	struct pagerd_msg_refused refused;
+	struct pagerd_msg_move move;
+	struct pagerd_msg_moved moved;
+	struct pagerd_msg_empty empty;
+	struct pagerd_msg_done done;
+	struct pagerd_msg_release release;
+};
+
+struct agent {
+	/* any: atomic; both are futexes */
+	int32_t tid;    /* zero once the thread is off its stack for good */
+	uint32_t phase; /* enum agent_phase */
+
+	/* const after start: filled by the starter */
+	struct sockaddr_un addr;
+	socklen_t addr_len;
+	uint32_t euid;
+	struct pagerd_msg_hello hello; /* all but agent_tid */
+
+	/* agent; the starter reads it in AGENT_FAILED */
+	uint32_t step; /* enum agent_step */
+	int32_t error; /* errno, 0 if none belongs to the step */
+	char reason[sizeof(((struct pagerd_msg_refused *)0)->reason)];
+
+	/* agent */
+	int32_t pid;
+	int32_t sock;
+	int32_t stage_fd;  /* userfaultfd of the staging area */
+	int32_t main_fd;   /* userfaultfd of the program: only kept open */
+	int32_t pid_fd;    /* of the main thread, -1 if the kernel has none */
+	int32_t stat_fd;   /* /proc/self/stat, -1 if it could not be had */
+	uint32_t npackets; /* when to look is counted by these */
+	uint8_t pages_out; /* the daemon may hold pages of this process */
+	union agent_packet in;
+	union agent_packet out;
+};
+
+/* agent.c: the thread's body; ends the thread, never returns */
+void agent_main(void *) __attribute__((noreturn));
+
+/*
+ * agent-handshake.c
+ * => 0: READY came; the descriptors are open
+ * => -1: step, error and reason are set
+ */
+int agent_handshake(struct agent *);
+
+/*
+ * agent-lockdown.c: give up all privileges and system calls but the loop's
+ * => what the kernel or an outer sandbox refuses is gone without
+ */
+void agent_lockdown(const struct agent *);
+
+#endif
