@@ -195,7 +195,7 @@ adopt_step(struct pager *p, struct client *c)
 static int
 mapping_of(const struct client *c, uint64_t addr, struct peer_vma *v)
 {
-	if (client_has_agent(c))
+	if (c->maps >= 0)
 		return peer_vma(c->maps, addr, v);
 	*v = (struct peer_vma){ .start = addr, .end = addr + PAGE_BYTES };
 	return 0;
@@ -207,7 +207,7 @@ add_present_of(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 	uint64_t npages = 0;
 	int r;
 
-	if (!client_has_agent(c))
+	if (c->pagemap < 0)
 		return 0;
 	r = add_present(p, c, start, end, &npages);
 	count(p, C_adopted, npages);

@@ -70,6 +70,9 @@ connect_agent(struct pager *p, struct mail_attach *m, struct client *c)
 	struct space_record *rec = c->space->rec;
 	int r = p->host.watch(p->host.ctx, m->sock, rec->id, PAGER_SOCK);
 
+	if (r == 0)
+		r = p->host.watch(p->host.ctx, m->uffd_stage, rec->id,
+		    PAGER_STAGE);
 	if (r < 0)
 		return refuse(m, r, "too many clients");
 	rec->pid = (uint32_t)m->pid;

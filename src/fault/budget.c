@@ -131,7 +131,7 @@ budget_need(struct pager *p, struct group *g, struct budget *b)
 
 	if (usage > g->marks.high)
 		b->evicting = true;
-	if (usage <= g->marks.low)
+	if (usage <= g->marks.low + in_flight(p, g))
 		b->evicting = false;
 	if (b->evicting)
 		need = usage - g->marks.low;

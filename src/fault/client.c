@@ -12,6 +12,10 @@
 #include "planes.h"
 #include "uffd.h"
 
+/* How often to ask whether a process without an agent lives. */
+#define PROBE_MIN_US 500
+#define PROBE_MAX_US 500000
+
 static void
 client_init(struct pager *p, struct client *c, struct space *sp, int uffd)
 {
@@ -80,6 +84,8 @@ client_close(struct pager *p, struct client *c)
 	p->host.unwatch(p->host.ctx, c->uffd, id, PAGER_UFFD);
 	if (c->sock >= 0)
 		p->host.unwatch(p->host.ctx, c->sock, id, PAGER_SOCK);
+	if (c->uffd_stage >= 0)
+		p->host.unwatch(p->host.ctx, c->uffd_stage, id, PAGER_STAGE);
 	close_fd(&c->uffd);
 	close_fd(&c->sock);
 	close_fd(&c->uffd_stage);
@@ -150,6 +156,53 @@ client_drop(struct pager *p, struct client *c, const char *why)
 		planes_notify(p->planes, n);
 	}
 	client_free(p, c);
+}
+
+void
+client_lose_agent(struct pager *p, struct client *c)
+{
+	p->host.unwatch(p->host.ctx, c->sock, c->space->rec->id, PAGER_SOCK);
+	close_fd(&c->sock);
+	evict_lose_agent(p, c);
+	if (c->adopt != NULL)
+		planes_answer(p->planes, &c->adopt->m, -ESRCH);
+	c->adopt = NULL;
+	c->probe_us = now_us(p);
+	c->probe_gap_us = 0;
+	client_set_busy(p, c);
+}
+
+uint64_t
+client_probe(struct pager *p, struct client *c)
+{
+	int r;
+
+	if (now_us(p) < c->probe_us)
+		return c->probe_us;
+	r = uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+	if (r == -ESRCH) {
+		client_free(p, c);
+		return UINT64_MAX;
+	}
+	c->probe_gap_us = c->probe_gap_us == 0             ? PROBE_MIN_US
+			  : c->probe_gap_us < PROBE_MAX_US ? 2 * c->probe_gap_us
+							   : PROBE_MAX_US;
+	c->probe_us = now_us(p) + c->probe_gap_us;
+	return c->probe_us;
+}
+
+void
+client_service_stage(struct pager *p, struct client *c)
+{
+	struct uffd_message msgs[16];
+	ssize_t n;
+
+	while ((n = uffd_read(c->uffd_stage, msgs, 16)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			if (uffd_copy(c->uffd_stage, msgs[i].addr, p->zeros,
+				PAGE_BYTES, 0) < 0)
+				(void)uffd_wake(c->uffd_stage, msgs[i].addr,
+				    PAGE_BYTES);
 }
 
 void

@@ -19,6 +19,18 @@ void client_free(struct pager *, struct client *);
 /* => it broke the protocol: counted, said, freed */
 void client_drop(struct pager *, struct client *, const char *why);
 
+/*
+ * client_lose_agent: its socket ended
+ *
+ * => most often the process is gone too, or is another program now: probed
+ *    from here on.  If it lives it goes on being served.
+ */
+void client_lose_agent(struct pager *, struct client *);
+/* => freed if its process is gone; returns when to ask again */
+uint64_t client_probe(struct pager *, struct client *);
+/* => faults in the staging area, as by mlockall(2): zeros */
+void client_service_stage(struct pager *, struct client *);
+
 /* => NULL when that space is gone */
 struct client *client_get(struct pager *, uint64_t space);
 

@@ -308,15 +308,17 @@ set_staged(struct pager *p, struct client *c, uint32_t n)
 	c->batch.staged = n;
 }
 
+/*
+ * => the outcome of a batch, from the agent's status of each page (0, or why
+ *    it was not moved) and from what its staging area holds
+ */
 static int
-moved(struct pager *p, struct client *c, const struct pagerd_msg_moved *m)
+apply_moved(struct pager *p, struct client *c, const uint8_t *status)
 {
 	struct batch *b = &c->batch;
 	uint8_t flags[BATCH_PAGES];
 	uint32_t n = 0;
 
-	if (m->npages != b->npages)
-		return -EPROTO;
 	if (staging_read(p, c, b->npages, flags) < 0)
 		return -ESRCH;
 	p->moving -= b->npages;
@@ -325,12 +327,12 @@ moved(struct pager *p, struct client *c, const struct pagerd_msg_moved *m)
 		bool there = flags[i] & (PEER_PRESENT | PEER_SWAPPED);
 
 		b->block[i] = 0;
-		if (m->status[i] == 0 && there)
+		if (status[i] == 0 && there)
 			captured(p, c, i);
-		else if (m->status[i] == 0)
+		else if (status[i] == 0)
 			captured_hole(p, c, i);
 		else
-			refused(p, c, i, m->status[i]);
+			refused(p, c, i, status[i]);
 		n += there;
 	}
 	set_staged(p, c, n);
@@ -340,6 +342,28 @@ moved(struct pager *p, struct client *c, const struct pagerd_msg_moved *m)
 	b->state = BATCH_STORING;
 	client_publish(p, c);
 	return 0;
+}
+
+void
+evict_lose_agent(struct pager *p, struct client *c)
+{
+	struct batch *b = &c->batch;
+	uint8_t flags[BATCH_PAGES], status[BATCH_PAGES];
+
+	b->nshared = 0;
+	if (b->state == BATCH_MOVING &&
+	    staging_read(p, c, b->npages, flags) == 0) {
+		for (uint32_t i = 0; i < b->npages; i++)
+			status[i] = flags[i] & (PEER_PRESENT | PEER_SWAPPED)
+					? 0
+					: EAGAIN;
+		(void)apply_moved(p, c, status);
+		b->nshared = 0;
+	} else if (b->state != BATCH_STORING) {
+		if (b->state == BATCH_MOVING)
+			p->moving -= b->npages;
+		b->state = BATCH_IDLE;
+	}
 }
 
 static int
@@ -374,8 +398,9 @@ evict_reply(struct pager *p, struct client *c, const void *packet, size_t n)
 	    hdr->version != PAGERD_PROTOCOL_VERSION)
 		return -EPROTO;
 	if (hdr->type == PAGERD_MSG_MOVED && n == sizeof(*m) &&
-	    c->batch.state == BATCH_MOVING && m->seq == c->batch.seq)
-		return moved(p, c, m);
+	    c->batch.state == BATCH_MOVING && m->seq == c->batch.seq &&
+	    m->npages == c->batch.npages)
+		return apply_moved(p, c, m->status);
 	if (hdr->type == PAGERD_MSG_DONE &&
 	    n == sizeof(struct pagerd_msg_done) &&
 	    ((const struct pagerd_msg_done *)packet)->seq == c->batch.seq)

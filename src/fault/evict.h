@@ -31,6 +31,11 @@ uint64_t evict_step(struct pager *, struct client *);
 const uint8_t *evict_staged(struct pager *, uint64_t where);
 /* => nobody names that STAGED block any more */
 void evict_unstage(struct pager *, uint64_t where);
+/*
+ * => nobody will answer: what the agent had moved when it went is found in
+ *    its staging area
+ */
+void evict_lose_agent(struct pager *, struct client *);
 /* => its space is freed: blocks that others still name are stored at once */
 void evict_abandon(struct pager *, struct client *, struct group *);
 

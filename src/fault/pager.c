@@ -18,10 +18,7 @@
 #include "home.h"
 #include "planes.h"
 #include "report.h"
-#include "uffd.h"
 #include "verify.h"
-
-#define PROBE_US 500000 /* is a child without an agent still alive? */
 
 void
 pager_config_default(struct pager_config *c)
@@ -158,12 +155,12 @@ agent_readable(struct pager *p, struct client *c)
 	uint64_t id = c->space->rec->id;
 	ssize_t n;
 
-	while ((c = client_get(p, id)) != NULL) {
+	while ((c = client_get(p, id)) != NULL && c->sock >= 0) {
 		n = agent_receive(c->sock, packet, sizeof(packet));
 		if (n == -EAGAIN)
 			return;
 		if (n == 0 || n == -ECONNRESET || n == -EPIPE) {
-			client_free(p, c);
+			client_lose_agent(p, c);
 			return;
 		}
 		if (n < 0 || evict_reply(p, c, packet, (size_t)n) == -EPROTO) {
@@ -184,7 +181,9 @@ pager_readable(struct pager *p, uint64_t space, enum pager_source source)
 		return;
 	if (source == PAGER_UFFD)
 		client_service(p, c);
-	else if (c->sock >= 0)
+	else if (source == PAGER_STAGE && c->uffd_stage >= 0)
+		client_service_stage(p, c);
+	else if (source == PAGER_SOCK && c->sock >= 0)
 		agent_readable(p, c);
 }
 
@@ -309,23 +308,6 @@ pager_mail(struct pager *p, struct mail *m)
 	planes_answer(p->planes, m, r);
 }
 
-/* => a child that never got an agent is looked at now and then */
-static uint64_t
-probe(struct pager *p, struct client *c)
-{
-	int r;
-
-	if (now_us(p) < c->probe_us)
-		return c->probe_us;
-	r = uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
-	if (r == -ESRCH) {
-		client_free(p, c);
-		return UINT64_MAX;
-	}
-	c->probe_us = now_us(p) + PROBE_US;
-	return c->probe_us;
-}
-
 static uint64_t
 earlier(uint64_t a, uint64_t b)
 {
@@ -348,9 +330,9 @@ tick_client(struct pager *p, struct client *c)
 	if (c->batch.state == BATCH_MOVING)
 		at = UINT64_MAX;
 	if (!client_has_agent(c))
-		return earlier(at, probe(p, c));
-	if (c->batch.state == BATCH_IDLE && c->adopt == NULL && !c->unread &&
-	    TAILQ_EMPTY(&c->faults)) {
+		return earlier(at, client_probe(p, c));
+	if (c->batch.state == BATCH_IDLE && c->batch.staged == 0 &&
+	    c->adopt == NULL && !c->unread && TAILQ_EMPTY(&c->faults)) {
 		c->is_busy = false;
 		TAILQ_REMOVE(&p->busy, c, busy);
 	}

@@ -6,6 +6,7 @@
  *
  *	pager_readable(uffd) --> event.c --> fault.c --> install.c
  *	pager_readable(sock) --> evict.c
+ *	pager_readable(stage) -> client.c
  *	pager_mail()         --> attach.c, adopt.c, report.c, home.c
  *	pager_tick()         --> retries, eviction in slices, bringing home
  *
@@ -27,8 +28,9 @@ struct vm;
 
 /* Which descriptor of a space became readable. */
 enum pager_source {
-	PAGER_UFFD,
-	PAGER_SOCK,
+	PAGER_UFFD,  /* its main userfaultfd */
+	PAGER_STAGE, /* the one of its staging area */
+	PAGER_SOCK,  /* its agent's socket */
 };
 
 struct pager_host {

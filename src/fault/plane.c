@@ -27,6 +27,7 @@
 #define COOKIE_MAIL 1u
 #define COOKIE_END 2u
 #define COOKIE_BITS 2
+#define COOKIE_SOURCE 3
 
 struct plane {
 	struct planes *planes; /* any: see planes.h */
@@ -50,7 +51,7 @@ clock_us(void *ctx)
 static uint64_t
 cookie_of(uint64_t space, enum pager_source source)
 {
-	return space << COOKIE_BITS | (source == PAGER_SOCK);
+	return space << COOKIE_BITS | source;
 }
 
 static int
@@ -90,7 +91,7 @@ dispatch(struct plane *pl, uint64_t cookie)
 		pl->end = true;
 	else
 		pager_readable(pl->pager, cookie >> COOKIE_BITS,
-		    cookie & 1 ? PAGER_SOCK : PAGER_UFFD);
+		    (enum pager_source)(cookie & COOKIE_SOURCE));
 }
 
 static void

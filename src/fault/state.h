@@ -79,6 +79,7 @@ struct client { /* one for each space, by its index */
 	bool relatives;    /* it forked, or is a fork: pages may be shared */
 	uint64_t retry_us; /* faults wait: when to look again */
 	uint64_t probe_us; /* no agent: when to see if it lives */
+	uint64_t probe_gap_us;
 	struct mail_adopt *adopt; /* being worked on */
 	size_t adopt_next;
 	uint64_t faults_total, evicted, refaults, zero_fills;

@@ -192,7 +192,7 @@ verify_step(struct pager *p)
 	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
 		struct client *c = &p->clients[i];
 
-		if (c->space == NULL || !client_has_agent(c) ||
+		if (c->space == NULL || c->pagemap < 0 ||
 		    c->batch.state == BATCH_MOVING ||
 		    (m->space != 0 && m->space != c->space->rec->id))
 			continue;

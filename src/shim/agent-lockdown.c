@@ -6,6 +6,10 @@
  * Whoever took over the program must gain nothing by taking over the agent:
  * it has no capabilities, cannot open, connect or execute anything, and its
  * ioctls move pages of its own address space only.
+ *
+ * A program without privileges has none to lose, and its agent gets no filter:
+ * with one, the program's own seccomp(2) with SECCOMP_FILTER_FLAG_TSYNC would
+ * fail, because its threads' filters would differ.
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -102,7 +106,8 @@ build(struct ruleset *rs, const struct agent *a)
 	rs->insns[1].jf = (uint8_t)(rs->n - 3);
 }
 
-static void
+/* => 1: there were some, or the user is root, who owns what matters */
+static int
 drop_capabilities(void)
 {
 	struct __user_cap_header_struct hdr = {
@@ -110,13 +115,19 @@ drop_capabilities(void)
 	};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	unsigned int i;
+	int privileged = sys0(SYS_geteuid) == 0;
 
+	if (sys2(SYS_capget, &hdr, data) != 0)
+		privileged = 1;
 	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		if (data[i].permitted != 0)
+			privileged = 1;
 		data[i].effective = 0;
 		data[i].permitted = 0;
 		data[i].inheritable = 0;
 	}
 	sys2(SYS_capset, &hdr, data);
+	return privileged;
 }
 
 void
@@ -125,7 +136,8 @@ agent_lockdown(const struct agent *a)
 	struct ruleset rs;
 	struct sock_fprog prog;
 
-	drop_capabilities();
+	if (!drop_capabilities())
+		return;
 	sys5(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	build(&rs, a);
 	prog.len = rs.n;

@@ -1,0 +1,22 @@
+/*
+ * commands.h: one object for each cmd-*.c
+ */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "ctl.h"
+
+extern const struct ctl_command cmd_run;
+extern const struct ctl_command cmd_list;
+extern const struct ctl_command cmd_show;
+extern const struct ctl_command cmd_regions;
+extern const struct ctl_command cmd_limit;
+extern const struct ctl_command cmd_reclaim;
+extern const struct ctl_command cmd_stats;
+extern const struct ctl_command cmd_check;
+extern const struct ctl_command cmd_doctor;
+extern const struct ctl_command cmd_log_level;
+extern const struct ctl_command cmd_version;
+extern const struct ctl_command cmd_help;
+
+#endif

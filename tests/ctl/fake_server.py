@@ -1,0 +1,163 @@
+"""A Varlink server that answers as org.pagerd does, from canned data.
+
+It records the calls it gets.  A test overrides an answer by method name:
+    server.answers["Check"] = {"spaces": 1, ...}
+    server.answers["SetLimit"] = Error("org.pagerd.LimitTooSmall", minimum=8)
+    server.answers["GetStats"] = RAW_GARBAGE or HANG_UP
+"""
+
+import json
+import os
+import signal
+import socket
+import threading
+
+HANG_UP = object()
+RAW_GARBAGE = object()
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+class Error:
+    def __init__(self, name, **parameters):
+        self.name = name
+        self.parameters = parameters
+
+
+def group(**changes):
+    g = {"id": 1, "name": "build", "uid": 1000, "limit": 2 << 30,
+         "usage": 1 << 30, "peak": 3 << 29, "resident": 512 << 20,
+         "out": 64 << 20, "stored": 16 << 20, "faults": 1234,
+         "evicted_pages": 20000, "refault_pages": 3616, "wait_us": 2500000,
+         "spaces": 0, "adopted": True, "over": False, "over_events": 0}
+    g.update(changes)
+    return g
+
+
+def space(**changes):
+    s = {"id": 7, "pid": 4711, "uid": 1000, "command": "cc1",
+         "group": "build", "agent": True, "regions": 3,
+         "resident": 512 << 20, "out": 64 << 20, "clean": 4096,
+         "shared": 0, "foreign": -4096, "faults": 1234,
+         "evicted_pages": 20000, "refault_pages": 3616, "zero_fills": 9}
+    s.update(changes)
+    return s
+
+
+DEFAULTS = {
+    "CreateGroup": {"group": group(), "token": TOKEN,
+                    "client_socket": "/nonexistent/client"},
+    "CloseGroup": {},
+    "GetGroup": {"group": group()},
+    "ListGroups": {"groups": [
+        group(), group(id=2, name="big", limit=0, over=True)]},
+    "ListSpaces": {"spaces": [
+        space(), space(id=8, pid=0, command="evil\x1b[31m\n", agent=False)]},
+    "GetSpace": {"space": space(), "group": group()},
+    "ListRegions": {"regions": [
+        {"id": 1, "start": 0x7f0000000000, "end": 0x7f0000400000,
+         "memtype": "anon", "resident": 3 << 20, "out": 1 << 20,
+         "clean": 0, "shared": 0, "evictable": True}]},
+    "SetLimit": {},
+    "Reclaim": {"bytes": 32 << 20},
+    "GetStats": {"counters": {"faults_missing": 4242, "from_the_future": 5},
+                 "store": {"name": "ram", "pages": 1000, "same_filled": 100,
+                           "incompressible": 10, "stored": 900000,
+                           "used": 1024000, "capacity": 0},
+                 "metadata": 1 << 20, "groups": 2, "spaces": 2},
+    "Check": {"spaces": 2, "pages": 123, "problems": 0, "lines": []},
+    "Diagnose": {"findings": [
+        {"name": "store", "what": "ok", "text": "ram"},
+        {"name": "memlock", "what": "warning", "text": "not locked",
+         "advice": "raise LimitMEMLOCK"}]},
+    "SetLogLevel": {},
+    "GetVersion": {"version": "9.8.7", "pid": 321, "private": False},
+}
+
+
+def read_message(connection):
+    """The next message, or None when the other side has hung up."""
+    data = b""
+    while not data.endswith(b"\0"):
+        more = connection.recv(65536)
+        if not more:
+            return None
+        data += more
+    return json.loads(data[:-1])
+
+
+class FakeServer:
+    def __init__(self, listener, changed=None, abort_after=None):
+        self.listener = listener
+        self.answers = {**DEFAULTS, **(changed or {})}
+        self.abort_after = abort_after  # so many calls: kill this process
+        self.calls = []
+        self.first_ended = threading.Event()
+        self.connections = []
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(
+                target=self.serve, args=(connection,), daemon=True)
+            self.connections.append(connection)
+            self.threads.append(thread)
+            thread.start()
+
+    def serve(self, connection):
+        with connection:
+            try:
+                while self.answer(connection):
+                    pass
+            except OSError:
+                pass
+        self.first_ended.set()
+
+    def answer(self, connection):
+        call = read_message(connection)
+        if call is None:
+            return False
+        if len(self.calls) == self.abort_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        method = call["method"].rpartition(".")[2]
+        self.calls.append((method, call.get("parameters", {})))
+        answer = self.answers.get(method)
+        if answer is HANG_UP:
+            return False
+        if answer is RAW_GARBAGE:
+            connection.sendall(b"this is no JSON\0")
+            return True
+        if answer is None:
+            answer = Error("org.varlink.service.MethodNotFound",
+                           method=call["method"])
+        if isinstance(answer, Error):
+            reply = {"error": answer.name, "parameters": answer.parameters}
+        else:
+            reply = {"parameters": answer}
+        # In two pieces: a client has to put them together.
+        data = json.dumps(reply).encode() + b"\0"
+        connection.sendall(data[:7])
+        connection.sendall(data[7:])
+        return True
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in self.threads:
+            thread.join(10)
+
+
+def listen(path):
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(os.fspath(path))
+    listener.listen()
+    return listener

@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+"""Each command against a fake daemon, in both forms of output."""
+
+import json
+import os
+
+import fake_server
+import harness
+from fake_server import Error
+
+READING = {
+    "list": ([], ["ListGroups", "ListSpaces"]),
+    "show": (["4711"], ["GetSpace"]),
+    "regions": (["4711"], ["ListRegions"]),
+    "stats": ([], ["GetStats"]),
+    "check": ([], ["Check"]),
+    "doctor": ([], ["Diagnose"]),
+    "version": ([], ["GetVersion"]),
+}
+
+
+class Reading(harness.Case):
+    def test_json_before_and_after_the_command(self):
+        server = self.serve()
+        for name, (args, calls) in READING.items():
+            server.calls.clear()
+            before = self.ctl("--json", name, *args)
+            after = self.ctl(name, *args, "--json")
+            self.assertEqual(before.stdout, after.stdout, name)
+            self.assertEqual(before.stderr, "")
+            self.assertIsInstance(json.loads(before.stdout), dict)
+            self.assertEqual([c[0] for c in server.calls], calls * 2)
+
+    def test_list(self):
+        self.serve()
+        done = self.ctl("list")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0].split(), [
+            "GROUP", "UID", "PID", "COMMAND", "RESIDENT", "OUT", "FOREIGN",
+            "USAGE", "LIMIT", "PEAK", "STATE"])
+        self.assertEqual(lines[1].split(), [
+            "build", "1000", "512M", "64M", "1.0G", "2.0G", "1.5G",
+            "adopted"])
+        self.assertEqual(lines[2].split(), [
+            "1000", "4711", "cc1", "512M", "64M", "0"])
+        self.assertRegex(lines[3], r" \? +evil\?\[31m\? .*no agent$")
+        self.assertRegex(lines[4], r"^big .* none +1\.5G  OVER$")
+        self.assertEqual(len(lines), 5)
+
+    def test_columns_are_aligned(self):
+        self.serve()
+        lines = self.ctl("list").stdout.splitlines()
+        for heading, text in (("LIMIT", "2.0G"), ("OUT", "64M")):
+            end = lines[0].index(heading) + len(heading)
+            self.assertEqual(lines[1][end - len(text):end], text)
+        for line in lines:
+            self.assertEqual(line, line.rstrip())
+
+    def test_list_json(self):
+        self.serve()
+        found = json.loads(self.ctl("list", "--json").stdout)
+        self.assertEqual(found["groups"][0], fake_server.group())
+        self.assertEqual(found["spaces"][0], fake_server.space())
+
+    def test_list_of_nothing(self):
+        server = self.serve()
+        server.answers["ListGroups"] = {"groups": []}
+        server.answers["ListSpaces"] = {"spaces": []}
+        self.assertEqual(self.ctl("list").stdout, "no groups\n")
+
+    def test_show(self):
+        server = self.serve()
+        done = self.ctl("show", "4711")
+        self.assertEqual(server.calls, [("GetSpace", {"pid": 4711})])
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"(?m)^process 4711$")
+        self.assertRegex(done.stdout, r"(?m)^  command +cc1$")
+        self.assertRegex(done.stdout, r"(?m)^group build$")
+        self.assertRegex(done.stdout, r"(?m)^  limit +2\.0G$")
+        self.assertRegex(done.stdout, r"(?m)^  faults waited +2\.500 s$")
+
+    def test_show_json(self):
+        self.serve()
+        found = json.loads(self.ctl("show", "4711", "--json").stdout)
+        self.assertEqual(found, {"space": fake_server.space(),
+                                 "group": fake_server.group()})
+
+    def test_regions(self):
+        server = self.serve()
+        done = self.ctl("regions", "4711")
+        self.assertEqual(server.calls, [("ListRegions", {"pid": 4711})])
+        self.assertEqual(done.stdout.splitlines()[1].split(), [
+            "7f0000000000-7f0000400000", "anon", "4.0M", "3.0M", "1.0M",
+            "0", "0", "yes"])
+
+    def test_regions_of_an_unadopted_process(self):
+        self.serve().answers["ListRegions"] = {"regions": []}
+        self.assertIn("no regions", self.ctl("regions", "4711").stdout)
+
+    def test_stats(self):
+        self.serve()
+        text = self.ctl("stats").stdout
+        self.assertRegex(
+            text, r"(?m)^faults_missing +4242  faults +missing-page")
+        self.assertRegex(text, r"(?m)^refaults +0  pages ")
+        self.assertRegex(text, r"(?m)^from_the_future +5$")
+        self.assertRegex(text, r"(?m)^  same-filled +100$")
+        self.assertRegex(text, r"(?m)^  capacity +none$")
+        self.assertRegex(text, r"(?m)^  ratio +4\.00$")
+        self.assertRegex(text, r"(?m)^  metadata +1\.0M$")
+
+    def test_stats_of_an_empty_store(self):
+        stats = dict(fake_server.DEFAULTS["GetStats"])
+        stats["store"] = {"name": "ram"}
+        self.serve().answers["GetStats"] = stats
+        self.assertRegex(self.ctl("stats").stdout, r"(?m)^  ratio +-$")
+
+    def test_check(self):
+        server = self.serve()
+        done = self.ctl("check", "4711")
+        self.assertEqual(server.calls, [("Check", {"pid": 4711})])
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(
+            done.stdout, "2 spaces and 123 pages looked at, 0 problems\n")
+
+    def test_check_with_problems(self):
+        server = self.serve()
+        server.answers["Check"] = {"spaces": 1, "pages": 5, "problems": 1,
+                                   "lines": ["slot 3 is\x07 wrong"]}
+        done = self.ctl("check")
+        self.assertEqual(server.calls[0], ("Check", {}))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("  slot 3 is? wrong\n", done.stdout)
+        done = self.ctl("check", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout)["problems"], 1)
+
+    def test_version(self):
+        self.serve()
+        text = self.ctl("version").stdout
+        self.assertRegex(text, r"\Apagerctl \d+\.\d+")
+        self.assertIn("pagerd   9.8.7, process 321\n", text)
+        found = json.loads(self.ctl("version", "--json").stdout)
+        self.assertEqual(found["daemon"]["version"], "9.8.7")
+
+    def test_version_without_a_daemon(self):
+        self.env["PAGERCTL_SOCKET"] = self.path("absent")
+        done = self.ctl("version")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("pagerd   not running\n", done.stdout)
+        found = json.loads(self.ctl("version", "--json").stdout)
+        self.assertIsNone(found["daemon"])
+
+    def test_version_option_asks_nobody(self):
+        server = self.serve()
+        self.assertRegex(self.ctl("--version").stdout, r"\Apagerctl \d")
+        self.assertEqual(server.calls, [])
+
+
+class Doctor(harness.Case):
+    def test_with_a_daemon(self):
+        self.serve()
+        done = self.ctl("doctor")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stdout, r"(?m)^ok    control-socket ")
+        self.assertRegex(
+            done.stdout,
+            r"(?m)^warn  memlock +not locked\n      raise LimitMEMLOCK$")
+
+    def test_every_local_finding_is_there(self):
+        self.serve()
+        found = json.loads(self.ctl("doctor", "--json").stdout)["findings"]
+        names = [f["name"] for f in found if f["source"] == "pagerctl"]
+        for name in ("control-socket", "userfaultfd", "nofile",
+                     "memlock-limit", "huge-pages", "overcommit", "shim",
+                     "daemon-program"):
+            self.assertIn(name, names)
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_a_missing_shim_fails(self):
+        self.serve()
+        self.env["PAGERD_PRELOAD"] = self.path("absent.so")
+        done = self.ctl("doctor")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stdout, r"(?m)^FAIL  shim +.*absent\.so.*\n      install ")
+
+    def test_a_kernel_without_move(self):
+        self.env["PAGERD_MASK_FEATURES"] = "move"
+        self.env["PAGERCTL_SOCKET"] = ""
+        if os.path.exists("/run/pagerd/control"):
+            self.skipTest("a daemon runs here")
+        done = self.ctl("doctor")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^FAIL  move ")
+        # What the running daemon can do is what counts when there is one.
+        self.serve()
+        done = self.ctl("doctor")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stdout, r"(?m)^warn  move ")
+
+    def test_errors_of_the_daemon(self):
+        server = self.serve()
+        server.answers["Diagnose"] = {"findings": [
+            {"name": "x", "what": "error", "text": "t", "advice": "a"}]}
+        self.assertEqual(self.ctl("doctor").returncode, 1)
+        server.answers["Diagnose"] = fake_server.HANG_UP
+        done = self.ctl("doctor")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^FAIL  control-socket ")
+
+    def test_a_named_socket_has_to_be_there(self):
+        self.env["PAGERCTL_SOCKET"] = self.path("absent")
+        self.assertEqual(self.ctl("doctor").returncode, 1)
+
+
+class Changing(harness.Case):
+    def test_limit(self):
+        server = self.serve()
+        for text, value in (("2G", 2 << 30), ("0", 0), ("none", 0)):
+            server.calls.clear()
+            done = self.ctl("limit", "build", text)
+            self.assertEqual((done.returncode, done.stdout), (0, ""))
+            self.assertEqual(server.calls, [
+                ("SetLimit", {"group": "build", "limit": value})])
+
+    def test_reclaim(self):
+        server = self.serve()
+        done = self.ctl("reclaim", "build", "64M")
+        self.assertEqual(done.stdout, "32M pushed out\n")
+        self.assertEqual(server.calls, [
+            ("Reclaim", {"group": "build", "bytes": 64 << 20})])
+
+    def test_log_level(self):
+        server = self.serve()
+        done = self.ctl("log-level", "debug")
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertEqual(server.calls, [("SetLogLevel", {"level": "debug"})])
+
+    def test_json_is_refused(self):
+        self.serve()
+        self.refused("limit", "build", "1G", "--json", has="--json")
+        self.refused("--json", "run", "true", has="--json")
+
+
+class Failing(harness.Case):
+    ERRORS = [
+        (Error("org.pagerd.NoSuchGroup", group="g"), "no group 'g'"),
+        (Error("org.pagerd.NoSuchProcess", pid=12), "process 12 is not"),
+        (Error("org.pagerd.GroupExists", group="g"), "'g' exists"),
+        (Error("org.pagerd.LimitTooSmall", minimum=8 << 20),
+         "the least is 8.0M"),
+        (Error("org.pagerd.NotPermitted", reason="%s%n"), "%s%n"),
+        (Error("org.pagerd.Busy", reason="r\n\x1b"), "busy: r??"),
+        (Error("org.pagerd.Failed", reason="why"), "failed: why"),
+        (Error("org.pagerd.Failed", reason=[1]), "failed: ?"),
+        (Error("org.varlink.service.MethodNotFound", method="org.x.Y"),
+         "does not know org.x.Y"),
+        (Error("org.varlink.service.InvalidParameter", parameter="limit"),
+         "the value of 'limit'"),
+        (Error("org.varlink.service.PermissionDenied"), "not permitted"),
+        (Error("org.example.Unheard"), "org.example.Unheard"),
+        (fake_server.HANG_UP, "hung up"),
+        (fake_server.RAW_GARBAGE, "Varlink"),
+    ]
+
+    def test_errors_of_the_daemon(self):
+        server = self.serve()
+        for answer, text in self.ERRORS:
+            server.answers["SetLimit"] = answer
+            self.refused("limit", "g", "1G", has=text)
+
+    def test_every_command_passes_errors_on(self):
+        server = self.serve()
+        for name, (args, calls) in READING.items():
+            if name == "doctor":
+                continue
+            server.answers[calls[-1]] = fake_server.HANG_UP
+            self.refused(name, *args, has="hung up")
+            self.refused(name, *args, "--json", has="hung up")
+
+    def test_no_daemon(self):
+        self.env["PAGERCTL_SOCKET"] = self.path("absent")
+        self.refused("list", has="No such file")
+        self.refused("--socket", self.path("other"), "stats", has="other")
+        self.refused("--socket", "x" * 200, "stats", has="too long")
+
+    def test_a_stale_socket(self):
+        fake_server.listen(self.path("control")).close()
+        self.env["PAGERCTL_SOCKET"] = self.path("control")
+        self.refused("list", has="refused")
+
+    def test_socket_option_before_environment(self):
+        server = self.serve()
+        path = self.env["PAGERCTL_SOCKET"]
+        self.env["PAGERCTL_SOCKET"] = self.path("absent")
+        self.assertEqual(self.ctl("--socket", path, "list").returncode, 0)
+        self.assertEqual(self.ctl("list", "--socket", path).returncode, 0)
+        self.assertEqual(len(server.calls), 4)
+
+    def test_answers_that_lack_everything(self):
+        server = self.serve()
+        for method in list(server.answers):
+            server.answers[method] = {}
+        for name, (args, _) in READING.items():
+            self.assertEqual(self.ctl(name, *args).returncode, 0, name)
+
+    def test_output_that_cannot_be_written(self):
+        self.serve()
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = harness.subprocess.run(
+                [harness.PAGERCTL, "list"], env=self.env, stdout=full,
+                stderr=harness.subprocess.PIPE, text=True, check=False,
+                timeout=harness.LIMIT_SECONDS)
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("standard output", done.stderr)
+
+
+class BadInput(harness.Case):
+    LINES = [
+        ([], "no command given"),
+        (["frobnicate"], "no command 'frobnicate'"),
+        (["--frobnicate", "list"], "'--frobnicate'"),
+        (["list", "--frobnicate"], "'--frobnicate'"),
+        (["list", "-x"], "'-x'"),
+        (["list", "--limit", "1G"], "'--limit'"),
+        (["list", "more"], "too many"),
+        (["--socket"], "no value for '--socket'"),
+        (["show"], "too few"),
+        (["show", "abc"], "'abc' is not a process id"),
+        (["show", "-1"], "'-1'"),
+        (["show", "0"], "'0'"),
+        (["show", "99999999999999999999"], "not a process id"),
+        (["regions", "12x"], "'12x'"),
+        (["check", ""], "''"),
+        (["limit", "build"], "too few"),
+        (["limit", "build", "lots"], "'lots' is not a size"),
+        (["limit", "build", "--", "-5"], "'-5' is not a size"),
+        (["limit", "build", "99999999T"], "too large"),
+        (["limit", "build", "9223372036854775808"], "too large"),
+        (["reclaim", "build", "none"], "'none' is not a size"),
+        (["log-level", "loud"], "'loud' is not a log level"),
+        (["help", "frobnicate"], "no command 'frobnicate'"),
+        (["run"], "too few"),
+        (["run", "--"], "too few"),
+        (["run", "--limit", "big", "true"], "'big' is not a size"),
+        (["run", "--limit", "true"], "too few"),
+        (["run", "--frobnicate", "true"], "'--frobnicate'"),
+        (["run", "--private", "--socket", "x", "true"], "--private"),
+        (["run", "--summary=/nonexistent/x", "true"], "/nonexistent/x"),
+    ]
+
+    def test_lines(self):
+        server = self.serve()
+        for args, text in self.LINES:
+            with self.subTest(args):
+                self.refused(*args, has=text)
+        self.assertEqual(server.calls, [])
+
+
+if __name__ == "__main__":
+    harness.main()
