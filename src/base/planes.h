@@ -36,6 +36,11 @@
 struct gauge {
 	_Atomic int64_t model_pages;   /* written by the fault thread */
 	_Atomic int64_t foreign_pages; /* written by the watch; may be < 0 */
+	/*
+	 * Of a group: by how much foreign memory may grow before the next
+	 * look at it, as fast as it grew of late.  Written by the watch.
+	 */
+	_Atomic int64_t growth_pages;
 };
 
 enum mail_op {
@@ -233,7 +238,7 @@ enum notice_kind {
 	NOTICE_SCAN,           /* space: a new mapping wants adoption */
 };
 
-/* Owned by the fault plane; control calls planes_notice_done() on each. */
+/* Owned by the fault plane; free again when control has dispatched it. */
 struct notice {
 	_Atomic bool busy;
 	enum notice_kind kind;

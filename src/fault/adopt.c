@@ -97,6 +97,19 @@ add_range(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 	return r;
 }
 
+/*
+ * What was foreign a moment ago is the model's now: counted once.  The watch
+ * will say so exactly at its next look.
+ */
+static void
+no_longer_foreign(struct pager *p, struct client *c, uint64_t npages)
+{
+	struct gauge *all = &budget_of(p, c->space->group)->gauge;
+
+	atomic_fetch_sub(&c->gauge->foreign_pages, (int64_t)npages);
+	atomic_fetch_sub(&all->foreign_pages, (int64_t)npages);
+}
+
 /* => 0 or positive: *start is behind what was dealt with; -EAGAIN; -ESRCH */
 static int
 adopt_gap(struct pager *p, struct client *c, uint64_t *start, uint64_t end,
@@ -124,6 +137,7 @@ adopt_gap(struct pager *p, struct client *c, uint64_t *start, uint64_t end,
 	if (r == 0)
 		r = add_present(p, c, at, end, &npages);
 	client_publish(p, c);
+	no_longer_foreign(p, c, npages);
 	if (r == 0) {
 		m->nadopted++;
 		m->adopted_pages += npages;

@@ -23,10 +23,22 @@ budget_usage(struct pager *p, const struct group *g)
 	return (uint64_t)usage;
 }
 
+/* What is used, or will be before one can look again. */
+static uint64_t
+expected(struct pager *p, const struct group *g)
+{
+	int64_t growth =
+	    atomic_load_explicit(&budget_of(p, g)->gauge.growth_pages,
+		memory_order_relaxed);
+	int64_t most = (int64_t)g->marks.limit / 4;
+
+	return budget_usage(p, g) + (uint64_t)(growth < most ? growth : most);
+}
+
 uint64_t
 budget_room(struct pager *p, const struct group *g)
 {
-	uint64_t usage = budget_usage(p, g);
+	uint64_t usage = expected(p, g);
 
 	return usage + 1 < g->marks.high ? g->marks.high - usage : 1;
 }
@@ -127,7 +139,7 @@ budget_stuck(struct pager *p, struct group *g)
 static uint64_t
 budget_need(struct pager *p, struct group *g, struct budget *b)
 {
-	uint64_t usage = budget_usage(p, g) - b->staged, need = 0;
+	uint64_t usage = expected(p, g) - b->staged, need = 0;
 
 	if (usage > g->marks.high)
 		b->evicting = true;
@@ -190,7 +202,7 @@ budget_admit(struct pager *p, struct group *g)
 {
 	struct budget *b = budget_of(p, g);
 
-	if (budget_usage(p, g) < g->marks.limit)
+	if (expected(p, g) < g->marks.limit)
 		return true;
 	if (p->stop != NULL || now_us(p) < b->stuck_us)
 		return true;

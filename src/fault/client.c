@@ -9,6 +9,7 @@
 #include "event.h"
 #include "evict.h"
 #include "fault.h"
+#include "outbox.h"
 #include "planes.h"
 #include "uffd.h"
 
@@ -120,7 +121,6 @@ void
 client_free(struct pager *p, struct client *c)
 {
 	struct group *g = c->space->group;
-	struct notice *n;
 
 	if (c->adopt != NULL)
 		planes_answer(p->planes, &c->adopt->m, -ESRCH);
@@ -128,12 +128,7 @@ client_free(struct pager *p, struct client *c)
 	client_forget_faults(p, c);
 	if (c->is_busy)
 		TAILQ_REMOVE(&p->busy, c, busy);
-	n = planes_notice(p->planes, NOTICE_SPACE_GONE);
-	if (n != NULL) {
-		n->space = c->space->rec->id;
-		n->group = g->index;
-		planes_notify(p->planes, n);
-	}
+	outbox_space_gone(p, c->space);
 	client_clear_gauge(p, c);
 	space_free(&p->vm, c->space);
 	evict_abandon(p, c, g);

@@ -16,7 +16,7 @@
 
 #include "assert.h"
 #include "client.h"
-#include "planes.h"
+#include "outbox.h"
 #include "uffd.h"
 
 static void
@@ -55,19 +55,6 @@ fork_poison(const struct client *parent, int uffd)
 }
 
 static void
-fork_notify(struct pager *p, struct client *child)
-{
-	struct notice *n = planes_notice(p->planes, NOTICE_SPACE_NEW);
-
-	if (n == NULL)
-		return;
-	n->space = child->space->rec->id;
-	n->group = child->space->group->index;
-	n->gauge = child->gauge;
-	planes_notify(p->planes, n);
-}
-
-static void
 event_fork(struct pager *p, struct client *c, int uffd)
 {
 	struct space_record rec = {
@@ -90,7 +77,7 @@ event_fork(struct pager *p, struct client *c, int uffd)
 	child->probe_us = now_us(p);
 	client_set_busy(p, child);
 	client_publish(p, child);
-	fork_notify(p, child);
+	outbox_space_new(p, child->space);
 }
 
 void

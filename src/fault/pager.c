@@ -16,6 +16,7 @@
 #include "client.h"
 #include "evict.h"
 #include "home.h"
+#include "outbox.h"
 #include "planes.h"
 #include "report.h"
 #include "verify.h"
@@ -79,11 +80,12 @@ pager_reserve(struct pager *p, const struct pager_config *c)
 	p->budgets = reserve(c->max_groups * sizeof(*p->budgets));
 	p->fault_memory = reserve(c->max_faults * sizeof(*p->fault_memory));
 	p->buffers = reserve(c->max_spaces * BATCH_PAGES * PAGE_BYTES);
+	p->outbox.items = reserve(OUTBOX_SIZE * sizeof(*p->outbox.items));
 	p->fill = reserve(FILL_PAGES * PAGE_BYTES);
 	p->zeros = reserve(PAGE_BYTES);
 	if (p->clients == NULL || p->gauges == NULL || p->budgets == NULL ||
-	    p->fault_memory == NULL || p->buffers == NULL || p->fill == NULL ||
-	    p->zeros == NULL)
+	    p->fault_memory == NULL || p->buffers == NULL ||
+	    p->outbox.items == NULL || p->fill == NULL || p->zeros == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->max_faults; i++)
 		TAILQ_INSERT_TAIL(&p->fault_pool, &p->fault_memory[i], entry);
@@ -136,6 +138,7 @@ pager_delete(struct pager *p)
 	give_back(p->budgets, c->max_groups * sizeof(*p->budgets));
 	give_back(p->fault_memory, c->max_faults * sizeof(*p->fault_memory));
 	give_back(p->buffers, c->max_spaces * BATCH_PAGES * PAGE_BYTES);
+	give_back(p->outbox.items, OUTBOX_SIZE * sizeof(*p->outbox.items));
 	give_back(p->fill, FILL_PAGES * PAGE_BYTES);
 	give_back(p->zeros, PAGE_BYTES);
 	vm_close(&p->vm);
@@ -362,5 +365,6 @@ pager_tick(struct pager *p)
 	TAILQ_FOREACH_SAFE(c, &p->busy, busy, next)
 		at = earlier(at, tick_client(p, c));
 	verify_step(p);
+	outbox_flush(p);
 	return earlier(at, home_step(p));
 }

@@ -97,6 +97,18 @@ struct budget { /* one for each group, by its index */
 	uint64_t reclaim_goal; /* evicted, when it is done; pages */
 };
 
+#define OUTBOX_SIZE (1u << 18) /* a power of two */
+
+struct outbox { /* outbox.c */
+	struct outbox_item {
+		int kind; /* enum notice_kind */
+		uint32_t group;
+		uint64_t space;
+		struct gauge *gauge;
+	} * items;
+	uint32_t head, tail;
+};
+
 struct pager {
 	struct vm vm;
 	struct planes *planes;
@@ -112,6 +124,7 @@ struct pager {
 	uint8_t *buffers; /* of BATCH_PAGES pages, by space index */
 	uint8_t *fill;    /* FILL_PAGES pages */
 	uint8_t *zeros;   /* one page */
+	struct outbox outbox;
 	struct mail_stop *stop;
 	struct mail_check *check; /* waits until no agent is at work */
 	uint32_t moving;          /* pages that agents are capturing */

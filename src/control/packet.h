@@ -1,0 +1,38 @@
+/*
+ * packet.h: datagrams with descriptors on a client's socket
+ */
+#ifndef PACKET_H
+#define PACKET_H
+
+#include <stddef.h>
+
+#include "pagerd/protocol.h"
+
+#define PACKET_FDS_MAX 253 /* the kernel's own limit */
+
+struct packet {
+	union {
+		struct pagerd_msg hdr;
+		struct pagerd_msg_hello hello;
+	} u;
+	size_t len; /* bytes received */
+	int nfds;
+	int fds[PACKET_FDS_MAX]; /* owned until taken */
+};
+
+/*
+ * packet_receive: one packet, without waiting
+ *
+ * => returns 1; 0: end of file; -EAGAIN: nothing there; -EMSGSIZE: longer
+ *    than any packet; -ENOBUFS: descriptors were lost; -errno
+ * => on other results than 1 no descriptor is open
+ */
+int packet_receive(int sock, struct packet *);
+
+/* => closes those that are left in fds (-1: taken) */
+void packet_close_fds(struct packet *);
+
+/* => sends with fd unless it is -1, without waiting; 0 or -errno */
+int packet_send(int sock, const void *data, size_t len, int fd);
+
+#endif

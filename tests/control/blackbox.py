@@ -1,0 +1,1129 @@
+#!/usr/bin/env python3
+"""blackbox.py PAGERD [systemd|none]: the control plane, from outside
+
+PAGERD is the daemon with a fault plane that only keeps lists (fake-plane.c).
+Both sockets are driven with what is right, wrong, cut short and too much;
+after each test the daemon must have as many descriptors as before, and must
+end cleanly.  Every wait has an end.
+"""
+import array
+import fcntl
+import json
+import mmap
+import os
+import re
+import resource
+import select
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+WAIT = 20  # seconds, for anything that must happen
+NOBODY = 65534
+MIB = 1 << 20
+PAGE = 4096
+
+WELCOME, HELLO, READY, REFUSED, DONE = 1, 2, 3, 4, 9
+EXEC, FORK = 1, 2
+WISH_CHILD, WISH_SCAN, WISH_OVER, WISH_MODEL = 1, 2, 3, 4
+HEADER = struct.Struct('=HHI')
+HELLO_BODY = struct.Struct('=II16s16sQQQQQ')
+USERFAULTFD_IOC_NEW = 0xaa00
+FILES = ('self/mem', 'self/pagemap', 'self/maps', 'self/smaps',
+         'thread-self/statm')
+
+PAGERD = NOTIFY = None
+
+
+def until(what, condition):
+    """There is no event to wait for: asks again until it is so."""
+    end = time.monotonic() + WAIT
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError('in vain: ' + what)
+        time.sleep(0.01)
+
+
+class Varlink:
+    def __init__(self, path=None, sock=None):
+        if sock is None:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(path)
+            except OSError:
+                sock.close()
+                raise
+        self.sock = sock
+        self.sock.settimeout(WAIT)
+        self.rest = b''
+
+    def send(self, method, parameters=None, **flags):
+        call = {'method': method, **flags}
+        if parameters is not None:
+            call['parameters'] = parameters
+        self.sock.sendall(json.dumps(call).encode() + b'\0')
+
+    def receive(self):
+        while b'\0' not in self.rest:
+            piece = self.sock.recv(65536)
+            if not piece:
+                raise EOFError
+            self.rest += piece
+        message, self.rest = self.rest.split(b'\0', 1)
+        return json.loads(message)
+
+    def raw(self, method, parameters=None):
+        self.send(method, parameters)
+        return self.receive()
+
+    def __call__(self, method, /, **parameters):
+        reply = self.raw('org.pagerd.' + method, parameters)
+        if 'error' in reply:
+            raise Failure(reply)
+        return reply['parameters']
+
+    def close(self):
+        self.sock.close()
+
+
+class Failure(Exception):
+    def __init__(self, reply):
+        super().__init__(repr(reply))
+        self.name = reply['error'].rsplit('.', 1)[1]
+        self.parameters = reply['parameters']
+
+
+class Client:
+    """A shim, in the process that makes it."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(WAIT)
+        self.sock.connect(path)
+        data, fds, flags, _ = socket.recv_fds(self.sock, 64, 4)
+        assert HEADER.unpack(data) == (1, WELCOME, 8), data
+        assert len(fds) == 1 and flags & socket.MSG_CTRUNC == 0
+        self.device = fds[0]
+        self.area = mmap.mmap(-1, 2 * MIB, mmap.MAP_PRIVATE)
+        self.anchor = mmap.mmap(-1, 4 * PAGE, mmap.MAP_PRIVATE)
+
+    @staticmethod
+    def address(mapping):
+        import ctypes
+        at = ctypes.c_char.from_buffer(mapping)
+        address = ctypes.addressof(at)
+        del at
+        return address
+
+    def fds(self, kind=EXEC):
+        uffd = lambda: fcntl.ioctl(self.device, USERFAULTFD_IOC_NEW,
+                                   os.O_CLOEXEC)
+        fds = [uffd()]
+        fds += [os.open('/proc/' + f, os.O_RDONLY) for f in FILES]
+        if kind == EXEC:
+            fds.append(uffd())
+        return fds
+
+    def packet(self, token, kind=EXEC, space=0, version=1, **change):
+        area = self.address(self.area)
+        v = dict(kind=kind, tid=0, token=bytes.fromhex(token),
+                 space_token=b'', space=space, area=area, length=2 * MIB,
+                 stage=area + MIB, anchor=self.address(self.anchor))
+        v.update(change)
+        body = HELLO_BODY.pack(*v.values())
+        return HEADER.pack(version, HELLO, 8 + len(body)) + body
+
+    def hello(self, token, kind=EXEC, packet=None, fds=None, **change):
+        """=> (READY, space id) or (REFUSED, reason)"""
+        own = self.fds(kind) if fds is None else []
+        if packet is None:
+            packet = self.packet(token, kind, **change)
+        rights = array.array('i', own if fds is None else fds)
+        control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+        self.sock.sendmsg([packet], control if len(rights) else [])
+        for fd in own:
+            os.close(fd)
+        return self.receive()
+
+    def receive(self):
+        data = self.sock.recv(4096)
+        if not data:
+            return None, None
+        kind = HEADER.unpack(data[:8])[1]
+        if kind == REFUSED:
+            return kind, data[8:].split(b'\0')[0].decode()
+        return kind, struct.unpack('=Q', data[8:16])[0]
+
+    def wish(self, what):
+        self.sock.send(HEADER.pack(1, DONE, 16) + struct.pack('=Ii', 0, what))
+
+    def close(self):
+        self.sock.close()
+        os.close(self.device)
+        self.area.close()
+        self.anchor.close()
+
+
+class Daemon:
+    """env and config go in, a running daemon comes out."""
+
+    def __init__(self, *args, config='', env=None, directory=None, fds=(),
+                 preexec=None, ready=True):
+        self.directory = directory or tempfile.mkdtemp(prefix='pagerd-test.')
+        self.own = directory is None
+        os.chmod(self.directory, 0o755)
+        self.control = self.directory + '/control'
+        self.client = self.directory + '/client'
+        path = self.directory + '/pagerd.conf'
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(config)
+        self.log = []
+        self.news = threading.Condition()
+        self.closed = False
+        command = [PAGERD, '--config', path, '--socket-dir', self.directory,
+                   '--log-level', 'debug', *args]
+
+        def prepare():
+            for number, fd in enumerate(fds):
+                os.dup2(fd, 3 + number)
+            if preexec:
+                preexec()
+
+        environ = {**os.environ, **(env or {})}
+        if fds:  # the shell's pid becomes the daemon's
+            environ['LISTEN_FDS'] = str(len(fds))
+            environ['LISTEN_FDNAMES'] = 'client:control'
+            command = ['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh',
+                       *command]
+        self.process = subprocess.Popen(
+            command, env=environ, stderr=subprocess.PIPE, text=True,
+            pass_fds=range(3, 3 + len(fds)), preexec_fn=prepare)
+        self.reader = threading.Thread(target=self.read_log, daemon=True)
+        self.reader.start()
+        if ready:
+            self.expect('ready:')
+
+    def read_log(self):
+        for line in self.process.stderr:
+            with self.news:
+                self.log.append(line.rstrip('\n'))
+                self.news.notify_all()
+        with self.news:
+            self.closed = True
+            self.news.notify_all()
+
+    def expect(self, text):
+        with self.news:
+            found = self.news.wait_for(
+                lambda: self.closed or any(text in x for x in self.log), WAIT)
+        assert found and any(text in x for x in self.log), (text, self.log)
+
+    def fds(self):
+        return len(os.listdir(f'/proc/{self.process.pid}/fd'))
+
+    def end(self):
+        """=> exit status, after it has ended by itself"""
+        status = self.process.wait(WAIT)
+        self.reader.join(WAIT)
+        self.process.stderr.close()
+        if self.own:
+            shutil.rmtree(self.directory)
+        for line in self.log:  # a sanitizer's
+            assert 'runtime error' not in line, self.log
+            assert 'Sanitizer' not in line, self.log
+        return status
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.end()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.process.poll() is None:
+            if kind is not None:
+                print('\n'.join(self.log), file=sys.stderr)
+                self.process.kill()
+            status = self.stop()
+            assert kind is not None or status == 0, (status, self.log)
+
+
+def connect_as(uid, path):
+    """A control connection whose credentials are those of uid."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.connect(path)
+            socket.send_fds(theirs, [b'x'], [sock.fileno()])
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    ours.settimeout(WAIT)
+    _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+    ours.close()
+    theirs.close()
+    return Varlink(sock=socket.socket(fileno=fds[0]))
+
+
+class Command(unittest.TestCase):
+    def run_it(self, *args, **env):
+        return subprocess.run([PAGERD, *args], text=True, capture_output=True,
+                              timeout=WAIT, check=False,
+                              env={**os.environ, **env})
+
+    def test_version_and_help(self):
+        self.assertRegex(self.run_it('--version').stdout,
+                         r'^pagerd \d+\.\d+\.\d+\n$')
+        text = self.run_it('--help').stdout
+        for option in ('foreground', 'config', 'socket-dir', 'user',
+                       'private', 'store', 'log-level', 'version', 'help'):
+            self.assertIn('--' + option, text)
+
+    def one_line(self, run):
+        self.assertEqual(run.returncode, 1)
+        self.assertEqual(run.stdout, '')
+        self.assertEqual(run.stderr.count('\n'), 1, run.stderr)
+        return run.stderr
+
+    def test_bad_options(self):
+        self.assertIn('--nonsense', self.one_line(self.run_it('--nonsense')))
+        self.assertIn('extra', self.one_line(self.run_it('extra')))
+        self.one_line(self.run_it('--config'))
+        self.assertIn('loud',
+                      self.one_line(self.run_it('--log-level', 'loud')))
+        self.assertIn('/nonexistent',
+                      self.one_line(self.run_it('--config', '/nonexistent')))
+
+    def test_bad_config(self):
+        with tempfile.NamedTemporaryFile('w') as f:
+            f.write('[daemon]\nlog-level = info\n[group x]\nlimit = 3\n')
+            f.flush()
+            self.assertIn(f'{f.name}:4: "3"',
+                          self.one_line(self.run_it('--config', f.name)))
+
+    def test_missing_feature(self):
+        text = self.one_line(self.run_it(PAGERD_MASK_FEATURES='move'))
+        self.assertIn('Linux 6.8', text)
+        text = self.one_line(self.run_it(PAGERD_MASK_FEATURES='userfaultfd'))
+        self.assertIn('/dev/userfaultfd', text)
+        self.assertIn('pagerctl doctor', text)
+
+    def test_bad_store(self):
+        with tempfile.TemporaryDirectory() as d:
+            text = self.one_line(self.run_it(
+                '--private', '--socket-dir', d, '--store', 'floppy'))
+            self.assertIn('floppy', text)
+            self.assertEqual(os.listdir(d), [])
+
+    def test_no_directory(self):
+        text = self.one_line(self.run_it('--private', '--user',
+                                         XDG_RUNTIME_DIR='/nonexistent/x'))
+        self.assertIn('/nonexistent/x/pagerd', text)
+
+    def test_second_daemon(self):
+        with Daemon() as d:
+            run = self.run_it('--private', '--socket-dir', d.directory)
+            text = self.one_line(run)
+            self.assertIn(f'pid {d.process.pid} serves', text)
+            with Varlink(d.control).sock:
+                pass  # it is still there
+        with tempfile.TemporaryDirectory() as directory:
+            d = Daemon(directory=directory)
+            d.process.kill()
+            d.end()
+            self.assertTrue(os.path.exists(d.control))
+            with Daemon(directory=directory):
+                for path in (d.control, d.client):
+                    self.assertEqual(
+                        stat.S_IMODE(os.stat(path).st_mode), 0o666)
+            self.assertEqual(os.listdir(directory), ['pagerd.conf'])
+
+
+class Running(unittest.TestCase):
+    """Each test gets a daemon, and must leave it as it was."""
+
+    config = '[daemon]\nclient-timeout = 1\n'
+
+    def setUp(self):
+        self.d = Daemon(config=self.config)
+        self.call = Varlink(self.d.control)
+        self.call('GetVersion')
+        self.base = self.d.fds()
+
+    def tearDown(self):
+        try:
+            until('descriptors are back',
+                  lambda: self.call('GetVersion') and
+                  self.d.fds() == self.base)
+        finally:
+            self.call.close()
+            status = self.d.stop()
+        self.assertEqual(status, 0, self.d.log)
+
+    def fails(self, error, method, call=None, /, **parameters):
+        with self.assertRaises(Failure) as caught:
+            (call or self.call)(method, **parameters)
+        self.assertEqual(caught.exception.name, error)
+        return caught.exception.parameters
+
+    def group(self, call=None, name=None, limit=0, ephemeral=False):
+        return (call or self.call)('CreateGroup', name=name, limit=limit,
+                                   ephemeral=ephemeral)
+
+    def groups(self, call=None):
+        return [g['name'] for g in (call or self.call)('ListGroups')['groups']]
+
+
+class Wire(Running):
+    def test_service(self):
+        info = self.call.raw('org.varlink.service.GetInfo')['parameters']
+        self.assertEqual(info['interfaces'],
+                         ['org.varlink.service', 'org.pagerd'])
+        here = os.path.dirname(os.path.abspath(__file__))
+        path = here + '/../../src/tbl/org.pagerd.varlink'
+        with open(path, encoding='ascii') as f:
+            expected = f.read()
+        text = self.call.raw('org.varlink.service.GetInterfaceDescription',
+                             {'interface': 'org.pagerd'})
+        self.assertEqual(text['parameters']['description'], expected)
+        # Every method of the interface is there.
+        for method in re.findall(r'^method (\w+)', expected, re.M):
+            reply = self.call.raw('org.pagerd.' + method, {'no such': 1})
+            self.assertEqual(reply['error'],
+                             'org.varlink.service.InvalidParameter', method)
+        reply = self.call.raw('org.varlink.service.GetInterfaceDescription',
+                              {'interface': 'org.example'})
+        self.assertEqual(reply, {
+            'error': 'org.varlink.service.InterfaceNotFound',
+            'parameters': {'interface': 'org.example'}})
+
+    def test_unknown(self):
+        self.assertEqual(self.call.raw('org.pagerd.Nonsense'), {
+            'error': 'org.varlink.service.MethodNotFound',
+            'parameters': {'method': 'org.pagerd.Nonsense'}})
+        self.assertEqual(self.call.raw('org.example.GetVersion'), {
+            'error': 'org.varlink.service.InterfaceNotFound',
+            'parameters': {'interface': 'org.example'}})
+        for method in ('', '.', 'nodots', 'org.pagerd.', '.GetVersion'):
+            self.assertIn('error', self.call.raw(method))
+
+    def test_parameters(self):
+        for bad, parameters in (
+                ('limit', {'name': 'x', 'ephemeral': False}),
+                ('limit', {'limit': -1, 'ephemeral': False}),
+                ('limit', {'limit': '1G', 'ephemeral': False}),
+                ('limit', {'limit': 1.5, 'ephemeral': False}),
+                ('ephemeral', {'limit': 0, 'ephemeral': 1}),
+                ('ephemeral', {'limit': 0, 'ephemeral': None}),
+                ('name', {'name': 7, 'limit': 0, 'ephemeral': False}),
+                ('name', {'name': '', 'limit': 0, 'ephemeral': False}),
+                ('name', {'name': 'a b', 'limit': 0, 'ephemeral': False}),
+                ('name', {'name': 'x' * 64, 'limit': 0, 'ephemeral': False}),
+                ('more', {'limit': 0, 'ephemeral': False, 'more': 1})):
+            reply = self.call.raw('org.pagerd.CreateGroup', parameters)
+            self.assertEqual(reply, {
+                'error': 'org.varlink.service.InvalidParameter',
+                'parameters': {'parameter': bad}})
+        self.assertEqual(self.groups(), [])
+
+    def test_pipelined(self):
+        request = b''
+        for i in range(300):
+            method = ('GetVersion', 'GetStats', 'ListGroups')[i % 3]
+            request += json.dumps({'method': 'org.pagerd.' + method,
+                                   'more': i % 2 == 0}).encode() + b'\0'
+        self.call.sock.sendall(request)
+        for i in range(300):
+            reply = self.call.receive()['parameters']
+            self.assertIn(('version', 'counters', 'groups')[i % 3], reply)
+
+    def test_oneway(self):
+        self.call.send('org.pagerd.CreateGroup', {
+            'name': 'quiet', 'limit': 0, 'ephemeral': False}, oneway=True)
+        self.call.send('org.pagerd.Nonsense', oneway=True)
+        self.call.send('org.pagerd.GetVersion', oneway=True)
+        self.assertEqual(self.groups(), ['quiet'])
+
+    def test_in_pieces(self):
+        message = b'{"method": "org.pagerd.GetVersion"}\0' * 2
+        for i in range(len(message)):
+            self.call.sock.sendall(message[i:i + 1])
+        for _ in range(2):
+            self.assertIn('version', self.call.receive()['parameters'])
+
+    def closed_by(self, data):
+        other = Varlink(self.d.control)
+        try:
+            other.sock.sendall(data)
+            self.assertEqual(other.sock.recv(1), b'')
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            other.close()
+
+    def test_not_varlink(self):
+        for data in (b'\0', b'GET / HTTP/1.0\r\n\r\n\0', b'[]\0', b'7\0',
+                     b'{"method": 1}\0', b'{}\0', b'{"method": "\xff"}\0',
+                     b'{"method": "x", "parameters": []}\0',
+                     b'[' * 100000 + b'\0'):
+            self.closed_by(data)
+        self.closed_by(b'x' * (MIB + 70000))
+
+    def test_long_request(self):
+        self.call.send('org.pagerd.GetGroup', {'group': 'x' * (MIB - 200)})
+        self.assertEqual(self.call.receive()['error'],
+                         'org.pagerd.NoSuchGroup')
+
+    def test_half_open(self):
+        others = [Varlink(self.d.control) for _ in range(50)]
+        for i, other in enumerate(others):
+            other.sock.sendall(b'{"method": "org.pagerd.GetVersion"}'[:i])
+        self.call('GetVersion')
+        # Gone while the daemon works for it.
+        for other in others[::2]:
+            other.close()
+        leaving = Varlink(self.d.control)
+        for _ in range(100):
+            leaving.send('org.pagerd.ListSpaces')
+        leaving.close()
+        for other in others[1::2]:
+            other.close()
+
+    def test_no_reader(self):
+        """A caller that does not read its replies holds up only itself."""
+        deaf = Varlink(self.d.control)
+        deaf.sock.settimeout(0.2)
+        with self.assertRaises(TimeoutError):
+            for _ in range(100000):
+                deaf.send('org.varlink.service.GetInterfaceDescription',
+                          {'interface': 'org.pagerd'})
+        self.call('GetVersion')
+        deaf.close()
+
+
+class Groups(Running):
+    def test_create(self):
+        made = self.group(name='a', limit=64 * MIB)
+        self.assertEqual(made['client_socket'], self.d.client)
+        self.assertRegex(made['token'], '^[0-9a-f]{32}$')
+        group = made['group']
+        self.assertEqual((group['name'], group['uid'], group['limit']),
+                         ('a', 0, 64 * MIB))
+        self.assertFalse(group['adopted'])
+        self.assertEqual(self.call('GetGroup', group='a')['group'], group)
+        self.assertEqual(self.fails('GroupExists', 'CreateGroup', name='a',
+                                    limit=0, ephemeral=False),
+                         {'group': 'a'})
+        unnamed = self.group()['group']['name']
+        self.assertRegex(unnamed, r'^run-\d+$')
+        self.assertEqual(self.groups(), ['a', unnamed])
+        self.call('CloseGroup', group='a')
+        self.assertEqual(self.groups(), [unnamed])
+        self.fails('NoSuchGroup', 'CloseGroup', group='a')
+        self.group(name='a')
+
+    def test_name_clash_in_flight(self):
+        for _ in range(2):
+            self.call.send('org.pagerd.CreateGroup', {
+                'name': 'one', 'limit': 0, 'ephemeral': False})
+        other = Varlink(self.d.control)
+        other.send('org.pagerd.CreateGroup', {
+            'name': 'one', 'limit': 0, 'ephemeral': False})
+        replies = [c.receive() for c in (self.call, self.call, other)]
+        other.close()
+        self.assertEqual(sum('error' in r for r in replies), 2)
+
+    def test_limits(self):
+        self.assertEqual(self.fails('LimitTooSmall', 'CreateGroup', limit=1,
+                                    ephemeral=False), {'minimum': 8 * MIB})
+        self.group(name='a', limit=8 * MIB)
+        self.fails('LimitTooSmall', 'SetLimit', group='a', limit=4096)
+        self.call('SetLimit', group='a', limit=9 * MIB)
+        self.assertEqual(self.call('GetGroup', group='a')['group']['limit'],
+                         9 * MIB)
+        self.call('SetLimit', group='a', limit=0)
+        self.fails('NoSuchGroup', 'SetLimit', group='b', limit=0)
+        self.assertEqual(self.call('Reclaim', group='a', bytes=MIB),
+                         {'bytes': 4096})
+
+    def test_ephemeral(self):
+        other = Varlink(self.d.control)
+        made = self.group(other, 'brief', ephemeral=True)
+        self.group(other, 'lasting')
+        client = Client(self.d.client)
+        self.assertEqual(client.hello(made['token'])[0], READY)
+        other.close()
+        # Its last program still runs.
+        self.fails('Busy', 'CloseGroup', group='brief')
+        client.close()
+        until('the group ends', lambda: self.groups() == ['lasting'])
+
+    def test_ephemeral_orphaned_early(self):
+        other = Varlink(self.d.control)
+        other.send('org.pagerd.CreateGroup', {
+            'name': 'early', 'limit': 0, 'ephemeral': True})
+        other.close()
+        until('the group ends', lambda: self.groups() == [])
+
+    def test_many(self):
+        for i in range(40):
+            self.group(name=f'g{i}')
+        self.assertEqual(len(self.groups()), 40)
+
+    def test_information(self):
+        version = self.call('GetVersion')
+        self.assertEqual(version['pid'], self.d.process.pid)
+        self.assertFalse(version['private'])
+        stats = self.call('GetStats')
+        self.assertEqual(stats['counters']['zero_fills'], 3)
+        self.assertEqual(stats['store']['name'], 'ram')
+        findings = self.call('Diagnose')['findings']
+        self.assertIn('move', [f['name'] for f in findings])
+        check = self.call('Check')
+        self.assertEqual((check['problems'], check['lines']),
+                         (1, ['a problem']))
+        self.call('SetLogLevel', level='info')
+        reply = self.call.raw('org.pagerd.SetLogLevel', {'level': 'loud'})
+        self.assertEqual(reply['parameters'], {'parameter': 'level'})
+
+    def test_permissions(self):
+        nobody = connect_as(NOBODY, self.d.control)
+        mine = self.group(name='roots')
+        client = Client(self.d.client)
+        self.assertEqual(client.hello(mine['token'])[0], READY)
+        pid = os.getpid()
+        for method, parameters in (
+                ('GetGroup', {'group': 'roots'}),
+                ('CloseGroup', {'group': 'roots'}),
+                ('SetLimit', {'group': 'roots', 'limit': 0}),
+                ('Reclaim', {'group': 'roots', 'bytes': 1}),
+                ('ListSpaces', {'group': 'roots'}),
+                ('GetSpace', {'pid': pid}), ('ListRegions', {'pid': pid}),
+                ('Check', {'pid': pid}), ('Check', {}),
+                ('SetLogLevel', {'level': 'debug'})):
+            self.fails('NotPermitted', method, nobody, **parameters)
+        self.assertEqual(self.groups(nobody), [])
+        self.assertEqual(nobody('ListSpaces')['spaces'], [])
+        theirs = self.group(nobody, name='theirs', limit=8 * MIB)
+        self.assertEqual(theirs['group']['uid'], NOBODY)
+        self.assertEqual(self.groups(nobody), ['theirs'])
+        nobody('SetLimit', group='theirs', limit=16 * MIB)
+        nobody('Diagnose')
+        nobody('GetVersion')
+        nobody('GetStats')
+        # Root sees all; and who has the token may join.
+        self.assertEqual(self.groups(), ['roots', 'theirs'])
+        joined = Client(self.d.client)
+        self.assertEqual(joined.hello(theirs['token'])[0], READY)
+        spaces = until('it is seen', lambda: nobody('ListSpaces')['spaces'])
+        self.assertEqual([s['group'] for s in spaces], ['theirs'])
+        for c in (client, joined, nobody):
+            c.close()
+
+
+class Configured(Running):
+    config = ('[daemon]\nclient-timeout = 1\n[group batch]\nlimit = 1G\n'
+              f'uid = {NOBODY}\n[group other]\nlimit = 0\n')
+
+    def test_groups(self):
+        groups = self.call('ListGroups')['groups']
+        self.assertEqual([(g['name'], g['uid'], g['limit']) for g in groups],
+                         [('batch', NOBODY, 1 << 30), ('other', 0, 0)])
+
+
+class Clients(Running):
+    def setUp(self):
+        super().setUp()
+        self.token = self.group(name='g')['token']
+
+    def spaces(self):
+        return self.call('ListSpaces', group='g')['spaces']
+
+    def test_good(self):
+        client = Client(self.d.client)
+        kind, space = client.hello(self.token)
+        self.assertEqual(kind, READY)
+        self.assertEqual(self.call('GetGroup', group='g')['group']['spaces'],
+                         1)
+        seen = self.call('GetSpace', pid=os.getpid())
+        self.assertEqual((seen['space']['id'], seen['space']['pid'],
+                          seen['space']['group'], seen['group']['name']),
+                         (space, os.getpid(), 'g', 'g'))
+        # All of this process: its memory is foreign to the model.
+        self.assertGreater(seen['space']['foreign'], MIB)
+        self.assertEqual(self.call('ListRegions', pid=os.getpid()),
+                         {'regions': []})
+        self.call('Check', pid=os.getpid())
+        self.fails('NoSuchProcess', 'GetSpace', pid=1)
+        self.fails('NoSuchProcess', 'ListRegions', pid=1 << 40)
+        client.close()
+        until('it is gone', lambda: self.spaces() == [])
+
+    def refused(self, text, token=None, **how):
+        client = Client(self.d.client)
+        kind, reason = client.hello(token or self.token, **how)
+        self.assertEqual(kind, REFUSED)
+        self.assertIn(text, reason)
+        self.assertEqual(client.receive(), (None, None))
+        client.close()
+        self.call('GetVersion')
+
+    def test_bad_packets(self):
+        client = Client(self.d.client)
+        good = client.packet(self.token)
+        client.close()
+        self.refused('damaged', packet=b'\1')
+        self.refused('damaged', packet=good[:-1])
+        self.refused('damaged', packet=good[:8])
+        self.refused('too long', packet=good + b'x' * 8)
+        self.refused('too long', packet=good + b'x' * 60000)
+        self.refused('version', version=2)
+        self.refused('not HELLO', packet=HEADER.pack(1, DONE, 16) + bytes(8))
+        self.refused('kind', kind=3, fds=[])
+        self.refused('no such group', token='00' * 16)
+
+    def test_bad_addresses(self):
+        for change in (
+                {'area': 0}, {'area': 4097}, {'length': 0},
+                {'length': (1 << 64) - PAGE}, {'area': (1 << 64) - PAGE},
+                {'stage': PAGE}, {'stage': 0}, {'anchor': 0},
+                {'anchor': 12345}):
+            self.refused('HELLO names', **change)
+
+    def test_bad_descriptors(self):
+        client = Client(self.d.client)
+        good = client.fds()
+        null = os.open('/dev/null', os.O_RDWR)
+        plain = os.open('/proc/self/status', os.O_RDONLY)
+        with tempfile.TemporaryDirectory() as directory:
+            with open(directory + '/mem', 'w', encoding='ascii') as lookalike:
+                for i in range(len(good)):
+                    for wrong in (null, plain, lookalike.fileno(),
+                                  good[(i + 1) % 6]):
+                        fds = list(good)
+                        fds[i] = wrong
+                        self.refused('wrong kind', fds=fds)
+        for n in (0, 1, 6, 8, 50, 253):
+            self.refused('number', fds=(good * 40)[:n])
+        self.refused('number', kind=FORK, fds=good)
+        # Descriptors that come with a packet that is too long, too.
+        self.refused('too long', fds=good,
+                     packet=client.packet(self.token) + b'x')
+        for fd in good + [null, plain]:
+            os.close(fd)
+        client.close()
+
+    def test_refused_by_the_plane(self):
+        token = self.group(name='refuse')['token']
+        self.refused('no entry', token=token)
+        self.refused('no child', kind=FORK, space=7)
+
+    def test_half_open(self):
+        slow = [Client(self.d.client) for _ in range(20)]
+        gone = [Client(self.d.client) for _ in range(20)]
+        for client in gone:
+            client.close()
+        quick = Client(self.d.client)
+        self.assertEqual(quick.hello(self.token)[0], READY)
+        for client in slow:
+            kind, reason = client.receive()
+            self.assertEqual((kind, reason),
+                             (REFUSED, 'no HELLO came in time'))
+            self.assertEqual(client.receive(), (None, None))
+            client.close()
+        self.assertEqual(len(self.spaces()), 1)
+        quick.close()
+
+    def test_many(self):
+        clients = [Client(self.d.client) for _ in range(200)]
+        for client in clients:
+            self.assertEqual(client.hello(self.token)[0], READY)
+        self.assertEqual(len(self.spaces()), 200)
+        self.fails('Busy', 'CloseGroup', group='g')
+        for client in clients:
+            client.close()
+        until('all are gone', lambda: self.spaces() == [])
+
+    def test_fork(self):
+        parent = Client(self.d.client)
+        parent.hello(self.token)
+        parent.wish(WISH_CHILD)
+        _, child_id = parent.receive()
+        self.assertEqual(len(self.spaces()), 2)
+        child = Client(self.d.client)
+        self.assertEqual(child.hello('00' * 16, FORK, space=child_id),
+                         (READY, child_id))
+        # A second time it is no child any more.
+        self.refused('no child', kind=FORK, space=child_id)
+        child.close()
+        parent.close()
+        until('both are gone', lambda: self.spaces() == [])
+
+    def test_notices(self):
+        client = Client(self.d.client)
+        client.hello(self.token)
+        client.wish(WISH_OVER)
+        client.wish(WISH_SCAN)
+        self.d.expect('over its limit')
+        self.call('GetVersion')
+        lines = [x for x in self.d.log if 'over its limit' in x]
+        self.assertLessEqual(len(lines), 5)
+        client.close()
+
+    def test_no_second_hello(self):
+        """What comes after HELLO is the fault plane's business."""
+        client = Client(self.d.client)
+        for _ in range(2):
+            fds = client.fds()
+            socket.send_fds(client.sock, [client.packet(self.token)], fds)
+            for fd in fds:
+                os.close(fd)
+        self.assertEqual(client.receive()[0], READY)
+        client.close()
+        until('it is gone', lambda: self.spaces() == [])
+
+
+class Program:
+    """A client in a process of its own: see client_main()."""
+
+    def __init__(self, socket_path, token):
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, '--client', socket_path, token],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        self.answer()
+
+    def answer(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], WAIT)
+        assert ready, 'the client gives no answer'
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, *command):
+        self.process.stdin.write(' '.join(map(str, command)) + '\n')
+        self.process.stdin.flush()
+        return self.answer()
+
+    def end(self):
+        if self.process.returncode is None:
+            self.process.stdin.close()
+            self.process.wait(WAIT)
+            self.process.stdout.close()
+
+
+def client_main(path, token):
+    client = Client(path)
+    kind, _ = client.hello(token)
+    assert kind == READY
+    kept, pipe = [], None
+    say = lambda value: print(json.dumps(value), flush=True)
+    say('ready')
+    for line in sys.stdin:
+        command, *args = line.split()
+        if command == 'grow':
+            m = mmap.mmap(-1, int(args[0]), mmap.MAP_PRIVATE)
+            for i in range(0, len(m), PAGE):
+                m[i] = 1
+            kept.append(m)
+            say(Client.address(m))
+        elif command == 'around':
+            say([Client.address(client.area), Client.address(client.anchor)])
+        elif command == 'wish':
+            client.wish(int(args[0]))
+            say('sent')
+        elif command == 'fork':
+            client.wish(WISH_CHILD)
+            _, space = client.receive()
+            ready, hold = os.pipe(), os.pipe()
+            if os.fork() == 0:
+                os.close(hold[1])
+                child = Client(path)
+                kind, _ = child.hello('00' * 16, FORK, space=space)
+                os.write(ready[1], b'%d' % kind)
+                os.read(hold[0], 1)  # until the parent ends
+                os._exit(0)
+            os.close(hold[0])
+            pipe = hold[1]
+            say(int(os.read(ready[0], 10)))
+    return pipe
+
+
+class Watch(Running):
+    def setUp(self):
+        super().setUp()
+        self.programs = []
+
+    def tearDown(self):
+        for p in self.programs:
+            p.end()
+        super().tearDown()
+
+    def program(self, limit):
+        made = self.group(name='w', limit=limit)
+        p = Program(made['client_socket'], made['token'])
+        self.programs.append(p)
+        return p
+
+    def state(self):
+        return self.call('GetGroup', group='w')['group']
+
+    def test_adoption(self):
+        p = self.program(96 * MIB)
+        p.ask('grow', 30 * MIB)
+        until('it is counted', lambda: self.state()['usage'] > 30 * MIB)
+        self.assertFalse(self.state()['adopted'])
+        self.assertEqual(self.call('ListRegions', pid=p.pid)['regions'], [])
+        at = p.ask('grow', 40 * MIB)
+        until('it is adopted', lambda: self.state()['adopted'])
+        regions = until('ranges are registered', lambda: self.call(
+            'ListRegions', pid=p.pid)['regions'])
+        self.assertTrue(any(r['start'] <= at and r['end'] >= at + 40 * MIB
+                            for r in regions))
+        area, anchor = p.ask('around')
+        for r in regions:
+            self.assertGreaterEqual(r['end'] - r['start'], 16 * PAGE)
+            for start, length in ((area, 2 * MIB), (anchor, PAGE)):
+                self.assertTrue(r['end'] <= start or
+                                r['start'] >= start + length)
+        # What grows now is found, too; and beyond "high" the plane is woken.
+        p.ask('wish', WISH_MODEL)
+        before = self.call('GetStats')['counters']['faults_missing']
+        at = p.ask('grow', 40 * MIB)
+        until('the new mapping is found', lambda: any(
+            r['start'] <= at < r['end']
+            for r in self.call('ListRegions', pid=p.pid)['regions']))
+        until('the plane is kicked', lambda: self.call('GetStats')[
+            'counters']['faults_missing'] > before)
+        p.end()
+        until('it is gone', lambda: self.state()['spaces'] == 0)
+
+    def test_limit_lowered(self):
+        p = self.program(0)
+        p.ask('grow', 40 * MIB)
+        self.assertGreater(self.state()['usage'], 40 * MIB)
+        self.assertFalse(self.state()['adopted'])
+        self.call('SetLimit', group='w', limit=32 * MIB)
+        until('it is adopted', lambda: self.state()['adopted'])
+        p.end()
+
+    def test_scan_on_notice(self):
+        p = self.program(1 << 30)
+        at = p.ask('grow', 10 * MIB)
+        p.ask('wish', WISH_SCAN)
+        until('it is found', lambda: any(
+            r['start'] <= at < r['end']
+            for r in self.call('ListRegions', pid=p.pid)['regions']))
+        p.end()
+
+    def test_forked_pages_count_once(self):
+        p = self.program(160 * MIB)
+        p.ask('grow', 70 * MIB)
+        alone = until('it is counted', lambda: self.state()['usage']
+                      if self.state()['usage'] > 70 * MIB else 0)
+        self.assertEqual(p.ask('fork'), READY)
+        self.assertEqual(self.state()['spaces'], 2)
+        # The sum of both would be over 140 MiB, and past the mark.
+        until('shared pages are known', lambda:
+              self.state()['usage'] < alone + 25 * MIB)
+        self.assertFalse(self.state()['adopted'])
+        p.end()
+        until('both are gone', lambda: self.state()['spaces'] == 0)
+
+    def test_idle_is_cheap(self):
+        p = self.program(1 << 30)
+        p.ask('grow', MIB)
+
+        def cpu():
+            with open(f'/proc/{self.d.process.pid}/stat',
+                      encoding='ascii') as f:
+                return sum(map(int, f.read().split()[13:15]))
+
+        before = cpu()
+        time.sleep(1)  # what is measured is how little happens
+        self.assertLessEqual(cpu() - before, 3)
+        p.end()
+
+
+class Ending(unittest.TestCase):
+    def test_lost_pages(self):
+        d = Daemon()
+        call = Varlink(d.control)
+        call('CreateGroup', name='lossy', limit=0, ephemeral=False)
+        self.assertEqual(d.stop(), 1)
+        self.assertTrue(any('7 pages of 1 processes could not' in x
+                            for x in d.log))
+        call.close()
+
+    def test_second_signal(self):
+        with tempfile.NamedTemporaryFile() as hold:
+            d = Daemon(env={'FAKE_HOLD': hold.name})
+            call = Varlink(d.control)
+            token = call('CreateGroup', name='g', limit=0,
+                         ephemeral=True)['token']
+            client, waiting = Client(d.client), Client(d.client)
+            self.assertEqual(client.hello(token)[0], READY)
+            d.process.send_signal(signal.SIGTERM)
+            d.expect('stopping: ')
+            self.assertEqual(waiting.receive(),
+                             (REFUSED, 'the daemon is stopping'))
+            d.process.send_signal(signal.SIGTERM)
+            d.expect('still bringing pages home')
+            with self.assertRaises(OSError):
+                Varlink(d.control)
+            # Who is connected gets an answer, not silence.
+            call.send('org.pagerd.ListGroups')
+            self.assertEqual(call.receive()['error'], 'org.pagerd.Failed')
+            self.assertIsNone(d.process.poll())
+        self.assertEqual(d.end(), 0)
+        self.assertTrue(any('42 pages were brought home' in x
+                            for x in d.log))
+        for c in (call, client, waiting):
+            c.close()
+
+    def test_interrupt_and_hangup(self):
+        for number in (signal.SIGINT, signal.SIGHUP):
+            d = Daemon()
+            d.process.send_signal(number)
+            self.assertEqual(d.end(), 0)
+
+    def test_notify(self):
+        if NOTIFY != 'systemd':
+            self.skipTest('built without libsystemd')
+        with tempfile.TemporaryDirectory() as directory:
+            path = directory + '/notify'
+            manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            manager.settimeout(WAIT)
+            manager.bind(path)
+            d = Daemon(env={'NOTIFY_SOCKET': path, 'WATCHDOG_USEC': '100000'})
+            wanted = {'READY=1', 'WATCHDOG=1', 'STATUS=0 groups, 0 processes'}
+            while wanted:
+                wanted.discard(manager.recv(4096).decode())
+            self.assertEqual(d.stop(), 0)
+            while manager.recv(4096) != b'STOPPING=1':
+                pass
+            manager.close()
+
+    def test_no_descriptors_left(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+
+        with Daemon(config='[daemon]\nclient-timeout = 2\n',
+                    preexec=limit) as d:
+            call = Varlink(d.control)
+            token = call('CreateGroup', name='g', limit=0,
+                         ephemeral=False)['token']
+            crowd = []
+            for _ in range(100):
+                s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                s.connect(d.client)
+                crowd.append(s)
+            d.expect('cannot accept')
+            call('GetVersion')
+            for s in crowd:
+                s.close()
+            client = Client(d.client)
+            self.assertEqual(client.hello(token)[0], READY)
+            # HELLO's descriptors do not fit: refused, and none is left.
+            client2 = [Client(d.client) for _ in range(12)]
+            for c in client2:
+                kind, reason = c.hello(token)
+                self.assertIn(kind, (READY, REFUSED))
+                if kind == REFUSED:
+                    self.assertIn('LimitNOFILE', reason)
+            self.assertEqual(kind, REFUSED)
+            for c in [client, *client2]:
+                c.close()
+            call.close()
+
+
+class Private(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix='pagerd-private.')
+        self.sockets = []
+        for name, kind in (('client', socket.SOCK_SEQPACKET),
+                           ('control', socket.SOCK_STREAM)):
+            s = socket.socket(socket.AF_UNIX, kind)
+            s.bind(f'{self.directory}/{name}')
+            s.listen(64)
+            self.sockets.append(s)
+
+    def tearDown(self):
+        for s in self.sockets:
+            s.close()
+        shutil.rmtree(self.directory)
+
+    def launch(self, **how):
+        high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 100)
+                for s in self.sockets]
+        d = Daemon('--private', directory=self.directory, fds=high, **how)
+        for fd in high:
+            os.close(fd)
+        return d
+
+    def test_ends_with_its_maker(self):
+        first = Varlink(self.directory + '/control')  # before it runs
+        d = self.launch()
+        made = first('CreateGroup', name=None, limit=0, ephemeral=True)
+        self.assertEqual(made['client_socket'], self.directory + '/client')
+        self.assertTrue(first('GetVersion')['private'])
+        second = Varlink(self.directory + '/control')
+        second('GetVersion')
+        client = Client(self.directory + '/client')
+        self.assertEqual(client.hello(made['token'])[0], READY)
+        first.close()
+        d.expect('joined')
+        second('GetVersion')  # a program runs: it lives
+        self.assertIsNone(d.process.poll())
+        client.close()
+        self.assertEqual(d.end(), 0)
+        second.close()
+        # The sockets are their maker's.
+        self.assertEqual(sorted(os.listdir(self.directory)),
+                         ['client', 'control', 'pagerd.conf'])
+
+    def test_nobody_comes(self):
+        d = self.launch(config='[daemon]\nclient-timeout = 1\n')
+        self.assertEqual(d.end(), 0)
+
+    def test_wrong_sockets(self):
+        self.sockets[0], other = self.sockets[1], self.sockets[0]
+        d = self.launch(ready=False)
+        self.assertEqual(d.end(), 1)
+        self.assertIn('LISTEN_FDS', d.log[-1])
+        self.sockets[0] = other
+
+    def test_not_for_us(self):
+        """Descriptors that were passed to another process are left alone."""
+        with Daemon(env={'LISTEN_FDS': '2', 'LISTEN_PID': '1'}) as d:
+            Varlink(d.control).close()
+
+
+def main():
+    global PAGERD, NOTIFY
+    if sys.argv[1:2] == ['--client']:
+        client_main(*sys.argv[2:4])
+        return
+    if os.geteuid() != 0 or not os.path.exists('/dev/userfaultfd'):
+        print('needs root and /dev/userfaultfd')
+        sys.exit(77)
+    PAGERD, NOTIFY = sys.argv[1], sys.argv[2]
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+
+
+main()

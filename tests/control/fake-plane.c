@@ -1,0 +1,556 @@
+/*
+ * fake-plane.c: a fault plane that only keeps lists
+ *
+ * It stands behind the real main() and control plane in blackbox.py.  It takes
+ * clients over, notices when they leave, and answers every mail.  A client
+ * steers it by sending DONE with one of enum wish as its result; a group
+ * called "refuse" lets nobody in, and one called "lossy" cannot be brought
+ * home.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assert.h"
+#include "backend.h"
+#include "pagerd/protocol.h"
+#include "plane.h"
+#include "planes.h"
+
+#define MAX 512
+
+enum wish {             /* what a client may ask for */
+	WISH_CHILD = 1, /* a forked child, which has no agent yet */
+	WISH_SCAN = 2,
+	WISH_OVER = 3,  /* a hundred notices */
+	WISH_MODEL = 4, /* all that was adopted is the model's now */
+};
+
+struct fake_group {
+	uint32_t id; /* 0: free */
+	uid_t uid;
+	uint64_t limit;
+	char name[GROUP_NAME_MAX];
+	struct gauge gauge;
+	uint32_t nspaces;
+};
+
+struct fake_space {
+	uint64_t id; /* 0: free */
+	struct fake_group *group;
+	pid_t pid;
+	uid_t uid;
+	int fds[6], nfds; /* fds[0] is the socket */
+	struct gauge gauge;
+	struct mail_range ranges[MAX];
+	size_t nranges;
+	int64_t adopted_pages;
+};
+
+struct plane {
+	struct planes *planes;
+	pthread_t thread;
+	struct fake_group groups[MAX];
+	struct fake_space spaces[MAX];
+	uint32_t last_group;
+	uint64_t last_space, kicks;
+	struct mail_stop *stop; /* asked for */
+};
+
+struct backend {
+	int unused;
+};
+
+int
+backend_open(const char *spec, struct backend **bp, char *err, size_t errlen)
+{
+	static struct backend backend;
+
+	if (strcmp(spec, "ram") != 0) {
+		snprintf(err, errlen, "no store is called \"%s\"", spec);
+		return -EINVAL;
+	}
+	*bp = &backend;
+	return 0;
+}
+
+void
+backend_close(struct backend *b)
+{
+	(void)b;
+}
+
+static struct fake_group *
+group_find(struct plane *p, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < MAX; i++) {
+		if (p->groups[i].id == id)
+			return &p->groups[i];
+	}
+	return NULL;
+}
+
+static struct fake_space *
+space_find(struct plane *p, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < MAX; i++) {
+		if (p->spaces[i].id == id)
+			return &p->spaces[i];
+	}
+	return NULL;
+}
+
+static void
+tell(struct plane *p, enum notice_kind kind, struct fake_space *s)
+{
+	struct notice *n = planes_notice(p->planes, kind);
+
+	if (n == NULL)
+		return;
+	n->group = s->group->id;
+	n->space = s->id;
+	n->gauge = &s->gauge;
+	snprintf(n->text, sizeof(n->text), "as the test wished");
+	planes_notify(p->planes, n);
+}
+
+static int
+group_new(struct plane *p, struct mail_group_new *m)
+{
+	struct fake_group *g = group_find(p, 0);
+
+	if (g == NULL)
+		return -ENOSPC;
+	memset(g, 0, sizeof(*g));
+	g->id = ++p->last_group;
+	g->uid = m->uid;
+	g->limit = m->limit_bytes;
+	memcpy(g->name, m->name, sizeof(g->name));
+	m->id = g->id;
+	m->gauge = &g->gauge;
+	return 0;
+}
+
+static int
+group_limit(struct plane *p, struct mail_group_limit *m)
+{
+	struct fake_group *g = group_find(p, m->id);
+
+	if (g == NULL)
+		return -ENOENT;
+	g->limit = m->limit_bytes;
+	return 0;
+}
+
+static int
+group_close(struct plane *p, struct mail_group_close *m)
+{
+	struct fake_group *g = group_find(p, m->id);
+
+	if (g == NULL)
+		return -ENOENT;
+	if (g->nspaces > 0)
+		return -EBUSY;
+	g->id = 0;
+	return 0;
+}
+
+static struct fake_space *
+space_new(struct plane *p, struct fake_group *g)
+{
+	struct fake_space *s = space_find(p, 0);
+
+	if (s == NULL)
+		return NULL;
+	memset(s, 0, sizeof(*s));
+	s->id = ++p->last_space;
+	s->group = g;
+	g->nspaces++;
+	return s;
+}
+
+static void
+take(struct fake_space *s, const struct mail_attach *m)
+{
+	s->pid = m->pid;
+	s->uid = m->uid;
+	s->fds[s->nfds++] = m->sock;
+	s->fds[s->nfds++] = m->uffd_stage;
+	s->fds[s->nfds++] = m->mem;
+	s->fds[s->nfds++] = m->pagemap;
+	s->fds[s->nfds++] = m->maps;
+	if (!m->fork)
+		s->fds[s->nfds++] = m->uffd_main;
+}
+
+static int
+attach(struct plane *p, struct mail_attach *m)
+{
+	struct pagerd_msg_ready ready = {
+		.hdr = { PAGERD_PROTOCOL_VERSION, PAGERD_MSG_READY,
+		    sizeof(ready) },
+	};
+	struct fake_space *s = NULL;
+	struct fake_group *g;
+
+	if (m->fork) {
+		s = m->fork_space != 0 ? space_find(p, m->fork_space) : NULL;
+		if (s == NULL || s->nfds > 0) {
+			snprintf(m->reason, sizeof(m->reason), "no child");
+			return -ENOENT;
+		}
+	} else {
+		g = group_find(p, m->group);
+		if (g == NULL || strcmp(g->name, "refuse") == 0) {
+			snprintf(m->reason, sizeof(m->reason), "no entry");
+			return -EPERM;
+		}
+		s = space_new(p, g);
+		if (s == NULL)
+			return -ENOSPC;
+	}
+	take(s, m);
+	ready.space_id = m->space = s->id;
+	m->group_out = s->group->id;
+	m->gauge = &s->gauge;
+	send(m->sock, &ready, sizeof(ready), MSG_NOSIGNAL);
+	return 0;
+}
+
+static int
+adopt(struct plane *p, struct mail_adopt *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+	size_t i;
+
+	if (s == NULL)
+		return -ESRCH;
+	m->nadopted = m->adopted_pages = s->nranges = 0;
+	for (i = 0; i < m->nranges && i < MAX; i++) {
+		s->ranges[s->nranges++] = m->ranges[i];
+		m->adopted_pages +=
+		    (m->ranges[i].end - m->ranges[i].start) / 4096;
+	}
+	m->nadopted = s->nranges;
+	s->adopted_pages = (int64_t)m->adopted_pages;
+	return 0;
+}
+
+static int
+list_groups(struct plane *p, struct mail_groups *m)
+{
+	struct group_info *i;
+	struct fake_group *g;
+
+	m->n = 0;
+	m->more = false;
+	for (g = p->groups; g < p->groups + MAX; g++) {
+		if (g->id == 0)
+			continue;
+		if (m->n == m->max) {
+			m->more = true;
+			return 0;
+		}
+		i = &m->groups[m->n++];
+		memset(i, 0, sizeof(*i));
+		i->id = g->id;
+		i->uid = g->uid;
+		memcpy(i->name, g->name, sizeof(i->name));
+		i->limit_bytes = g->limit;
+		i->usage_bytes =
+		    (uint64_t)(atomic_load(&g->gauge.model_pages) +
+			       atomic_load(&g->gauge.foreign_pages)) *
+		    4096;
+		i->nspaces = g->nspaces;
+	}
+	return 0;
+}
+
+static int
+list_spaces(struct plane *p, struct mail_spaces *m)
+{
+	struct space_info *i;
+	struct fake_space *s;
+
+	m->n = 0;
+	m->more = false;
+	for (s = p->spaces; s < p->spaces + MAX; s++) {
+		if (s->id == 0)
+			continue;
+		if (m->n == m->max) {
+			m->more = true;
+			return 0;
+		}
+		i = &m->spaces[m->n++];
+		memset(i, 0, sizeof(*i));
+		i->id = s->id;
+		i->group = s->group->id;
+		i->pid = s->pid;
+		i->uid = s->uid;
+		i->agent = s->nfds > 0;
+		i->nregions = (uint32_t)s->nranges;
+		i->foreign_bytes = atomic_load(&s->gauge.foreign_pages) * 4096;
+	}
+	return 0;
+}
+
+static int
+list_regions(struct plane *p, struct mail_regions *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+	struct region_info *r;
+	size_t i;
+
+	if (s == NULL)
+		return -ESRCH;
+	m->n = 0;
+	m->more = false;
+	for (i = 0; i < s->nranges; i++) {
+		if (s->ranges[i].start < m->from)
+			continue;
+		if (m->n == m->max) {
+			m->more = true;
+			break;
+		}
+		r = &m->regions[m->n++];
+		memset(r, 0, sizeof(*r));
+		r->start = s->ranges[i].start;
+		r->end = s->ranges[i].end;
+		strcpy(r->memtype, "anon");
+	}
+	return 0;
+}
+
+static int
+stats(struct plane *p, struct mail_stats *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->ncounters; i++)
+		m->counters[i] = i;
+	m->counters[0] = p->kicks;
+	strcpy(m->store.name, "ram");
+	return 0;
+}
+
+static int
+check(struct plane *p, struct mail_check *m)
+{
+	if (m->space != 0 && space_find(p, m->space) == NULL)
+		return -ESRCH;
+	m->nspaces = 1;
+	m->nproblems = 1;
+	strcpy(m->problems[0], "a problem");
+	return 0;
+}
+
+static int
+answer(struct plane *p, struct mail *m)
+{
+	switch (m->op) {
+	case MAIL_GROUP_NEW:
+		return group_new(p, (struct mail_group_new *)m);
+	case MAIL_GROUP_LIMIT:
+		return group_limit(p, (struct mail_group_limit *)m);
+	case MAIL_GROUP_CLOSE:
+		return group_close(p, (struct mail_group_close *)m);
+	case MAIL_ATTACH:
+		return attach(p, (struct mail_attach *)m);
+	case MAIL_ADOPT:
+		return adopt(p, (struct mail_adopt *)m);
+	case MAIL_RECLAIM:
+		((struct mail_reclaim *)m)->bytes_out = 4096;
+		return 0;
+	case MAIL_GROUPS:
+		return list_groups(p, (struct mail_groups *)m);
+	case MAIL_SPACES:
+		return list_spaces(p, (struct mail_spaces *)m);
+	case MAIL_REGIONS:
+		return list_regions(p, (struct mail_regions *)m);
+	case MAIL_STATS:
+		return stats(p, (struct mail_stats *)m);
+	case MAIL_CHECK:
+		return check(p, (struct mail_check *)m);
+	case MAIL_STOP:
+		break;
+	}
+	return -ENOSYS;
+}
+
+static void
+space_drop(struct fake_space *s)
+{
+	int i;
+
+	for (i = 0; i < s->nfds; i++)
+		close(s->fds[i]);
+	s->group->nspaces--;
+	s->id = 0;
+}
+
+static void
+make_child(struct plane *p, struct fake_space *parent)
+{
+	struct pagerd_msg_ready ready = {
+		.hdr = { PAGERD_PROTOCOL_VERSION, PAGERD_MSG_READY,
+		    sizeof(ready) },
+	};
+	struct fake_space *s = space_new(p, parent->group);
+
+	if (s == NULL)
+		return;
+	ready.space_id = s->id;
+	tell(p, NOTICE_SPACE_NEW, s);
+	send(parent->fds[0], &ready, sizeof(ready), MSG_NOSIGNAL);
+}
+
+static void
+grant(struct plane *p, struct fake_space *s, int wish)
+{
+	int i;
+
+	switch ((enum wish)wish) {
+	case WISH_CHILD:
+		make_child(p, s);
+		break;
+	case WISH_SCAN:
+		tell(p, NOTICE_SCAN, s);
+		break;
+	case WISH_OVER:
+		for (i = 0; i < 100; i++)
+			tell(p, NOTICE_OVER, s);
+		break;
+	case WISH_MODEL:
+		atomic_store(&s->gauge.model_pages, s->adopted_pages);
+		atomic_store(&s->group->gauge.model_pages, s->adopted_pages);
+		break;
+	}
+}
+
+static void
+client_readable(struct plane *p, struct fake_space *s)
+{
+	struct pagerd_msg_done done;
+	ssize_t n;
+
+	n = recv(s->fds[0], &done, sizeof(done), MSG_DONTWAIT);
+	if (n == sizeof(done)) {
+		grant(p, s, done.result);
+	} else if (n == 0 || errno != EAGAIN) {
+		tell(p, NOTICE_SPACE_GONE, s);
+		space_drop(s);
+	}
+}
+
+static void
+mails(struct plane *p)
+{
+	struct mail *m;
+	bool any = false;
+
+	planes_fault_ack(p->planes);
+	while ((m = planes_fault_receive(p->planes)) != NULL) {
+		any = true;
+		if (m->op == MAIL_STOP)
+			p->stop = (struct mail_stop *)m;
+		else
+			planes_answer(p->planes, m, answer(p, m));
+	}
+	if (!any)
+		p->kicks++;
+}
+
+static void
+finish(struct plane *p)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < MAX; i++) {
+		if (p->groups[i].id != 0 &&
+		    strcmp(p->groups[i].name, "lossy") == 0)
+			r = -ENOMEM;
+		if (p->spaces[i].id != 0)
+			space_drop(&p->spaces[i]);
+	}
+	p->stop->home_pages = 42;
+	p->stop->lost_pages = r < 0 ? 7 : 0;
+	p->stop->nlost_spaces = r < 0 ? 1 : 0;
+	planes_answer(p->planes, &p->stop->m, r);
+}
+
+/* => a file that must go before the stop is answered: the test's lever */
+static bool
+held(void)
+{
+	const char *path = getenv("FAKE_HOLD");
+
+	return path != NULL && access(path, F_OK) == 0;
+}
+
+static void *
+loop(void *arg)
+{
+	struct plane *p = arg;
+	struct fake_space *of[MAX + 1];
+	struct pollfd fds[MAX + 1];
+	nfds_t i, n;
+
+	while (p->stop == NULL || held()) {
+		fds[0] =
+		    (struct pollfd){ planes_fault_fd(p->planes), POLLIN, 0 };
+		n = 1;
+		for (i = 0; i < MAX; i++) {
+			if (p->spaces[i].id == 0 || p->spaces[i].nfds == 0)
+				continue;
+			of[n] = &p->spaces[i];
+			fds[n] = (struct pollfd){ of[n]->fds[0], POLLIN, 0 };
+			n++;
+		}
+		if (poll(fds, n, p->stop == NULL ? -1 : 10) <= 0)
+			continue;
+		for (i = 1; i < n; i++) {
+			if (fds[i].revents != 0)
+				client_readable(p, of[i]);
+		}
+		if (fds[0].revents != 0)
+			mails(p);
+	}
+	finish(p);
+	return NULL;
+}
+
+int
+plane_start(struct planes *planes, struct backend *store, struct plane **pp)
+{
+	struct plane *p = calloc(1, sizeof(*p));
+
+	(void)store;
+	if (p == NULL)
+		return -ENOMEM;
+	p->planes = planes;
+	if (pthread_create(&p->thread, NULL, loop, p) != 0) {
+		free(p);
+		return -EAGAIN;
+	}
+	*pp = p;
+	return 0;
+}
+
+void
+plane_join(struct plane *p)
+{
+	pthread_join(p->thread, NULL);
+	free(p);
+}
