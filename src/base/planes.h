@@ -62,7 +62,8 @@ struct mail {
 	enum mail_op op;
 	int result;                  /* 0 or -errno */
 	void (*done)(struct mail *); /* control thread */
-	void *ctx;                   /* the asker's */
+	void *ctx; /* the asker's */
+	struct mail *next; /* the fault plane's, while it has the mail */
 };
 
 struct mail_group_new {
@@ -87,6 +88,11 @@ struct mail_group_close {
 	uint32_t id;
 };
 
+struct mail_range {
+	uint64_t start, end; /* bytes, page aligned */
+};
+
+
 /*
  * A client's HELLO, checked for size and number of descriptors.  On success
  * the fault plane owns sock, uffd_main, uffd_stage, mem, pagemap and maps, and
@@ -98,7 +104,13 @@ struct mail_attach {
 	pid_t pid;      /* from SO_PEERCRED */
 	uid_t uid;
 	bool fork;                       /* HELLO was PAGERD_HELLO_FORK */
-	uint64_t fork_space;             /* FORK */
+	/*
+	 * FORK: mappings that a fork leaves empty (MADV_WIPEONFORK); the
+	 * asker's, until done.
+	 */
+	const struct mail_range *wiped;
+	size_t nwiped;
+	uint64_t fork_space; /* FORK */
 	uint8_t fork_token[TOKEN_BYTES]; /* FORK */
 	uint64_t area_start, area_len, stage_start, anchor_start;
 	int sock, uffd_main /* EXEC, else -1 */, uffd_stage;
@@ -107,10 +119,6 @@ struct mail_attach {
 	uint32_t group_out;  /* out: group it belongs to */
 	struct gauge *gauge; /* out */
 	char reason[120];    /* out, on failure: for REFUSED */
-};
-
-struct mail_range {
-	uint64_t start, end; /* bytes, page aligned */
 };
 
 /*

@@ -12,6 +12,11 @@
 
 #include <stdint.h>
 
+/*
+ * A program fills a GiB a second or two; from adopt to high there must be time
+ * to see it, to read its mappings, and to register them.
+ */
+#define HEADROOM_PAGES 4096u
 #define LIMIT_MIN_BYTES (UINT64_C(8) << 20)
 
 struct watermarks { /* pages */
@@ -24,11 +29,12 @@ watermarks_of(uint64_t limit_bytes)
 {
 	uint64_t limit = limit_bytes / 4096;
 	uint64_t gap = limit / 32 < 256 ? 256 : limit / 32;
+	uint64_t head = limit / 2 < HEADROOM_PAGES ? limit / 2 : HEADROOM_PAGES;
 
 	if (gap > 16384)
 		gap = 16384;
 	return (struct watermarks){
-		.adopt = limit - limit / 4,
+		.adopt = limit - (head > limit / 4 ? head : limit / 4),
 		.low = limit - 2 * gap,
 		.high = limit - gap,
 		.limit = limit,

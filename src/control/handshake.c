@@ -27,6 +27,7 @@
 #include "packet.h"
 #include "roster.h"
 #include "settings.h"
+#include "smaps.h"
 #include "watch.h"
 
 enum handshake_state {
@@ -43,6 +44,8 @@ struct handshake {
 	int sock;                   /* owned until taken over */
 	struct ucred cred;
 	struct packet packet; /* owns its descriptors until taken over */
+	struct mail_range *wiped; /* owned */
+	size_t nwiped;
 	uv_poll_t poll;
 	uv_timer_t deadline;
 	int nhandles; /* open, of the two above */
@@ -55,8 +58,10 @@ handle_closed(uv_handle_t *handle)
 	struct handshake *h = handle->data;
 
 	h->nhandles--;
-	if (h->nhandles == 0 && h->state == HS_END)
-		free(h);
+	if (h->nhandles > 0 || h->state != HS_END)
+		return;
+	free(h->wiped);
+	free(h);
 }
 
 /*
@@ -165,6 +170,30 @@ attached(struct mail *m)
 }
 
 static void
+add_wiped(const struct smaps_vma *v, void *ctx)
+{
+	struct handshake *h = ctx;
+	struct mail_range *more;
+
+	if (!v->wiped)
+		return;
+	more = reallocarray(h->wiped, h->nwiped + 1, sizeof(*more));
+	if (more == NULL)
+		return;
+	h->wiped = more;
+	h->wiped[h->nwiped++] = (struct mail_range) { v->start, v->end };
+}
+
+/* What the fault plane has of its parent is not all there in a child. */
+static void
+find_wiped(struct handshake *h)
+{
+	(void)smaps_read(h->packet.fds[PAGERD_FD_SMAPS], add_wiped, h);
+	h->mail.wiped = h->wiped;
+	h->mail.nwiped = h->nwiped;
+}
+
+static void
 fill_mail(struct handshake *h, uint32_t group)
 {
 	const struct pagerd_msg_hello *hello = &h->packet.u.hello;
@@ -212,6 +241,8 @@ attach(struct handshake *h)
 		return;
 	}
 	fill_mail(h, g != NULL ? g->id : 0);
+	if (h->mail.fork)
+		find_wiped(h);
 	stop_polling(h);
 	uv_timer_stop(&h->deadline);
 	if (hub_ask(h->hub, &h->mail.m) < 0) {

@@ -80,8 +80,10 @@ parse_flags(struct smaps_vma *v, char *text)
 		rd = rd || strcmp(flag, "rd") == 0;
 		wr = wr || strcmp(flag, "wr") == 0;
 		ok = ok && !denied(flag);
+		v->wiped = v->wiped || strcmp(flag, "wf") == 0;
 	}
-	v->flags_ok = rd && wr && ok;
+	/* Memory that is reserved (no access) is about to become writable. */
+	v->flags_ok = rd == wr && ok;
 }
 
 /* Names in brackets that are not these are the kernel's own mappings. */

@@ -20,6 +20,7 @@ struct smaps_vma {
 	bool anonymous; /* no file; of a kind that may be adopted */
 	bool file;      /* has an inode */
 	bool flags_ok;  /* VmFlags were there, and allow adoption */
+	bool wiped;     /* empty in a forked child */
 };
 
 typedef void smaps_each(const struct smaps_vma *, void *ctx);

@@ -271,10 +271,11 @@ watch_scan(struct roster_space *s)
 
 	if (s->smaps < 0)
 		return;
+	/* Seen, also if the scan under way must be done again for it. */
+	s->scanned_pages = s->foreign_pages;
 	s->scan_again = s->scanning;
 	if (s->scanning)
 		return;
-	s->scanned_pages = s->foreign_pages;
 	k = scan_new(s, true);
 	if (k == NULL)
 		return;

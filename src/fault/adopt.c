@@ -35,8 +35,7 @@ vma_fits(const struct client *c, const struct peer_vma *v)
 {
 	const struct space_record *rec = c->space->rec;
 
-	if (!v->read || !v->write || v->exec || v->shared || v->file ||
-	    v->stack)
+	if (v->read != v->write || v->exec || v->shared || v->file || v->stack)
 		return false;
 	if (v->start < rec->area_start + rec->area_len &&
 	    rec->area_start < v->end)
@@ -247,4 +246,35 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 		return -ENOENT;
 	r = add_range(p, c, start, end);
 	return r == 0 ? add_present_of(p, c, start, end) : r;
+}
+
+/* => the end of the part of [at, end) that is mapped, or at if none is */
+static uint64_t
+mapped_until(const struct client *c, uint64_t at, uint64_t end)
+{
+	struct peer_vma v;
+
+	while (at < end && peer_vma(c->maps, at, &v) == 0)
+		at = v.end;
+	return at < end ? at : end;
+}
+
+void
+adopt_inherited(struct pager *p, struct client *c,
+    const struct mail_range *wiped, size_t nwiped)
+{
+	struct region *r = space_find_from(c->space, 0);
+
+	for (size_t i = 0; i < nwiped; i++)
+		space_remove(&p->vm, c->space, wiped[i].start, wiped[i].end);
+	while (r != NULL) {
+		uint64_t end = region_end(r);
+		uint64_t at = mapped_until(c, r->rec->start, end);
+
+		if (at < end)
+			(void)space_unmap(&p->vm, c->space, at,
+			    at + PAGE_BYTES);
+		r = space_find_from(c->space, at < end ? at : end);
+	}
+	client_publish(p, c);
 }

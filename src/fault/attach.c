@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "agent.h"
 #include "client.h"
 #include "planes.h"
@@ -142,8 +143,13 @@ attach_fork(struct pager *p, struct mail_attach *m)
 		return refuse(m, -EEXIST, "that fork has an agent already");
 	r = register_stage(m);
 	if (r == 0)
-		r = send_ready(m, c);
-	return r == 0 ? connect_agent(p, m, c) : r;
+		r = connect_agent(p, m, c);
+	if (r < 0)
+		return r;
+	adopt_inherited(p, c, m->wiped, m->nwiped);
+	if (send_ready(m, c) < 0)
+		client_lose_agent(p, c);
+	return 0;
 }
 
 int

@@ -160,7 +160,7 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 	uint32_t n, npages;
 
 	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
-	    p->check != NULL || now_us(p) < p->full_us || !blocks_left(p))
+	    p->checks != NULL || now_us(p) < p->full_us || !blocks_left(p))
 		return 0;
 	if (c->batch.nshared > 0)
 		return send_unshare(p, c);
@@ -327,7 +327,8 @@ apply_moved(struct pager *p, struct client *c, const uint8_t *status)
 		bool there = flags[i] & (PEER_PRESENT | PEER_SWAPPED);
 
 		b->block[i] = 0;
-		if (status[i] == 0 && there)
+		/* What is there was taken, whatever the agent says. */
+		if (there)
 			captured(p, c, i);
 		else if (status[i] == 0)
 			captured_hole(p, c, i);

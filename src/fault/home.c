@@ -13,12 +13,14 @@
 
 #include "agent.h"
 #include "client.h"
+#include "evict.h"
 #include "install.h"
 #include "planes.h"
 #include "uffd.h"
 
 #define SLICE_PAGES 256
 #define RETRY_US 200
+#define PATIENCE_US 500000 /* with an agent that does not answer */
 
 void
 home_begin(struct pager *p, struct mail_stop *m)
@@ -73,6 +75,22 @@ let_go(struct pager *p, struct client *c)
 	client_free(p, c);
 }
 
+/*
+ * The agent does not answer, its process is stopped perhaps, and what it was
+ * asked may wait in its socket.  Without a registered staging area it cannot
+ * move anything any more; what it has moved is in there.
+ */
+static void
+give_up_agent(struct pager *p, struct client *c)
+{
+	if (c->batch.state == BATCH_STORING ||
+	    now_us(p) < c->batch.sent_us + PATIENCE_US)
+		return;
+	if (uffd_unregister(c->uffd_stage, c->space->rec->stage_start,
+		PAGERD_STAGE_PAGES * PAGE_BYTES) == 0)
+		evict_lose_agent(p, c);
+}
+
 /* => 0: the client was let go; 1: more to do; -errno: not now */
 static int
 home_client(struct pager *p, struct client *c)
@@ -80,8 +98,10 @@ home_client(struct pager *p, struct client *c)
 	struct region *r;
 	uint64_t left = SLICE_PAGES;
 
-	if (c->batch.state != BATCH_IDLE)
+	if (c->batch.state != BATCH_IDLE) {
+		give_up_agent(p, c);
 		return -EAGAIN;
+	}
 	RB_FOREACH(r, region_tree, &c->space->regions) {
 		int64_t n;
 

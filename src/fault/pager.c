@@ -364,7 +364,7 @@ pager_tick(struct pager *p)
 
 	TAILQ_FOREACH_SAFE(c, &p->busy, busy, next)
 		at = earlier(at, tick_client(p, c));
-	verify_step(p);
+	at = earlier(at, verify_step(p));
 	outbox_flush(p);
 	return earlier(at, home_step(p));
 }

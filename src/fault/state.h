@@ -126,9 +126,9 @@ struct pager {
 	uint8_t *zeros;   /* one page */
 	struct outbox outbox;
 	struct mail_stop *stop;
-	struct mail_check *check; /* waits until no agent is at work */
-	uint32_t moving;          /* pages that agents are capturing */
-	uint64_t full_us; /* the store is full: no eviction before then */
+	struct mail *checks; /* wait until no agent is at work */
+	uint32_t moving;     /* pages that agents are capturing */
+	uint64_t full_us;    /* the store is full: no eviction before then */
 	uint64_t counters[COUNTERS];
 };
 

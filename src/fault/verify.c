@@ -157,37 +157,41 @@ verify_client(struct pager *p, uint64_t space, struct mail_check *m)
 	}
 }
 
-/* An agent at work has taken pages that the model does not know of yet. */
-static bool
+/*
+ * An agent at work has taken pages that the model does not know of yet.
+ *
+ * => when the last of them should have answered; 0: none is at work
+ */
+static uint64_t
 agents_at_work(struct pager *p)
 {
 	struct client *c;
+	uint64_t until = 0, now = now_us(p);
 
-	TAILQ_FOREACH(c, &p->busy, busy)
-		if (c->batch.state == BATCH_MOVING &&
-		    now_us(p) < c->batch.sent_us + PATIENCE_US)
-			return true;
-	return false;
+	TAILQ_FOREACH(c, &p->busy, busy) {
+		uint64_t at = c->batch.sent_us + PATIENCE_US;
+
+		if (c->batch.state == BATCH_MOVING && at > now && at > until)
+			until = at;
+	}
+	return until;
 }
 
 void
 verify_begin(struct pager *p, struct mail_check *m)
 {
-	if (p->check != NULL) {
-		planes_answer(p->planes, &m->m, -EBUSY);
-		return;
-	}
+	struct mail **last = &p->checks;
+
+	while (*last != NULL)
+		last = &(*last)->next;
 	m->nspaces = m->npages = m->nproblems = 0;
-	p->check = m;
+	m->m.next = NULL;
+	*last = &m->m;
 }
 
-void
-verify_step(struct pager *p)
+static void
+verify_one(struct pager *p, struct mail_check *m)
 {
-	struct mail_check *m = p->check;
-
-	if (m == NULL || agents_at_work(p))
-		return;
 	(void)vm_check(&p->vm, report, m);
 	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
 		struct client *c = &p->clients[i];
@@ -199,6 +203,23 @@ verify_step(struct pager *p)
 		m->nspaces++;
 		verify_client(p, c->space->rec->id, m);
 	}
-	p->check = NULL;
-	planes_answer(p->planes, &m->m, 0);
+}
+
+uint64_t
+verify_step(struct pager *p)
+{
+	struct mail *m;
+	uint64_t until;
+
+	if (p->checks == NULL)
+		return UINT64_MAX;
+	until = agents_at_work(p);
+	if (until > 0)
+		return until;
+	while ((m = p->checks) != NULL) {
+		verify_one(p, (struct mail_check *)m);
+		p->checks = m->next;
+		planes_answer(p->planes, m, 0);
+	}
+	return 0;
 }

@@ -4,12 +4,14 @@
 #ifndef VERIFY_H
 #define VERIFY_H
 
+#include <stdint.h>
+
 struct mail_check;
 struct pager;
 
 /* => nothing is evicted until the check was answered */
 void verify_begin(struct pager *, struct mail_check *);
-/* => does it when no agent is at work */
-void verify_step(struct pager *);
+/* => does it when no agent is at work; returns when to call again */
+uint64_t verify_step(struct pager *);
 
 #endif
