@@ -37,6 +37,12 @@ struct gauge {
 	_Atomic int64_t model_pages;   /* written by the fault thread */
 	_Atomic int64_t foreign_pages; /* written by the watch; may be < 0 */
 	/*
+	 * Of a group: pages that two processes shared when the watch last
+	 * read their shares, and that have become two since.  Added to by the
+	 * fault thread, taken from by the watch.
+	 */
+	_Atomic int64_t parted_pages;
+	/*
 	 * Of a group: by how much foreign memory may grow before the next
 	 * look at it, as fast as it grew of late.  Written by the watch.
 	 */

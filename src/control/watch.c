@@ -133,7 +133,8 @@ static int64_t
 usage_of(const struct roster_group *g)
 {
 	return atomic_load(&g->gauge->model_pages) +
-	       atomic_load(&g->gauge->foreign_pages);
+	    atomic_load(&g->gauge->foreign_pages) +
+	    atomic_load(&g->gauge->parted_pages);
 }
 
 static void
@@ -339,6 +340,7 @@ static void
 read_shares(struct roster_group *g)
 {
 	int64_t before = g->shared_pages;
+	int64_t parted = atomic_load(&g->gauge->parted_pages);
 	struct roster_space *s;
 	struct scan *k;
 	uint64_t cost, due, start = uv_hrtime();
@@ -350,6 +352,7 @@ read_shares(struct roster_group *g)
 		scan_free(k);
 	}
 	sum_up(g);
+	atomic_fetch_sub(&g->gauge->parted_pages, parted);
 	cost = (uv_hrtime() - start) / 1000000;
 	due = cost * PSS_COST_FACTOR;
 	due = due < PSS_MIN_MS ? PSS_MIN_MS : due;

@@ -14,7 +14,9 @@ budget_usage(struct pager *p, const struct group *g)
 	struct budget *b = budget_of(p, g);
 	int64_t usage =
 	    (int64_t)(g->counts.resident + b->staged) +
-	    atomic_load_explicit(&b->gauge.foreign_pages, memory_order_relaxed);
+	    atomic_load_explicit(&b->gauge.foreign_pages,
+		memory_order_relaxed) +
+	    atomic_load_explicit(&b->gauge.parted_pages, memory_order_relaxed);
 
 	if (usage < (int64_t)b->staged)
 		usage = (int64_t)b->staged;
@@ -33,6 +35,12 @@ expected(struct pager *p, const struct group *g)
 	int64_t most = (int64_t)g->marks.limit / 4;
 
 	return budget_usage(p, g) + (uint64_t)(growth < most ? growth : most);
+}
+
+bool
+budget_is_near(struct pager *p, const struct group *g)
+{
+	return g->counts.resident > 0 && expected(p, g) > g->marks.adopt;
 }
 
 uint64_t

@@ -14,6 +14,8 @@ struct group;
 struct pager;
 
 uint64_t budget_usage(struct pager *, const struct group *); /* pages */
+/* => so near to its limit that forked pages must be watched */
+bool budget_is_near(struct pager *, const struct group *);
 /* => pages that may be installed before the high mark; at least 1 */
 uint64_t budget_room(struct pager *, const struct group *);
 

@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "assert.h"
+#include "budget.h"
 #include "client.h"
+#include "install.h"
 #include "outbox.h"
 #include "uffd.h"
 
@@ -74,6 +76,12 @@ event_fork(struct pager *p, struct client *c, int uffd)
 		fork_poison(c, child->uffd);
 	c->relatives = true;
 	child->relatives = true;
+	if (budget_is_near(p, c->space->group)) {
+		c->protect = true;
+		child->protect = true;
+		install_protect(p, child);
+		client_set_busy(p, c);
+	}
 	child->probe_us = now_us(p);
 	client_set_busy(p, child);
 	client_publish(p, child);

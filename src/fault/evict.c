@@ -229,6 +229,10 @@ captured(struct pager *p, struct client *c, uint32_t i)
 	} else {
 		captured_dirty(p, c, r, page, i);
 	}
+	if (c->batch.unshared)
+		atomic_fetch_add(&budget_of(p, c->space->group)
+				      ->gauge.parted_pages,
+		    1);
 	c->evicted++;
 	budget_of(p, c->space->group)->evicted++;
 }

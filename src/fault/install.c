@@ -142,14 +142,35 @@ int
 install_unprotect(struct pager *p, struct client *c, struct region *r,
     uint64_t page)
 {
+	uint64_t slot = region_slot(&p->vm, r, page);
 	int rc = uffd_protect(c->uffd, region_addr(r, page), PAGE_BYTES, false);
 
 	if (rc < 0)
 		return rc;
-	if (slot_clean(region_slot(&p->vm, r, page)))
+	if (slot_forked(slot))
+		atomic_fetch_add(&budget_of(p, c->space->group)
+				      ->gauge.parted_pages,
+		    1);
+	if (slot_state(slot) == SLOT_RESIDENT)
 		region_resident(&p->vm, r, page);
 	count(p, C_unprotects, 1);
 	return 0;
+}
+
+void
+install_protect(struct pager *p, struct client *c)
+{
+	struct region *r;
+
+	RB_FOREACH(r, region_tree, &c->space->regions) {
+		if (r->counts.resident == 0)
+			continue;
+		if (uffd_protect(c->uffd, r->rec->start,
+			region_end(r) - r->rec->start, true) == -EAGAIN)
+			return;
+		region_protect(&p->vm, r);
+	}
+	c->protect = false;
 }
 
 int

@@ -37,6 +37,14 @@ int install_fill(struct pager *, struct client *, struct region *,
 int install_unprotect(struct pager *, struct client *, struct region *,
     uint64_t page);
 
+/*
+ * install_protect: a fork made its pages shared; each first write is to fault,
+ * for it takes memory
+ *
+ * => c->protect is false when all regions are protected
+ */
+void install_protect(struct pager *, struct client *);
+
 int install_anchor(struct pager *, struct client *);
 
 #endif

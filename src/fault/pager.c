@@ -16,10 +16,13 @@
 #include "client.h"
 #include "evict.h"
 #include "home.h"
+#include "install.h"
 #include "outbox.h"
 #include "planes.h"
 #include "report.h"
 #include "verify.h"
+
+#define PROTECT_RETRY_US 50 /* a fork is not over yet */
 
 void
 pager_config_default(struct pager_config *c)
@@ -328,14 +331,19 @@ tick_client(struct pager *p, struct client *c)
 	c = client_get(p, id);
 	if (c == NULL)
 		return UINT64_MAX;
+	if (c->protect && c->batch.state != BATCH_MOVING)
+		install_protect(p, c);
 	at = earlier(c->retry_us, evict_step(p, c));
+	if (c->protect)
+		at = earlier(at, now_us(p) + PROTECT_RETRY_US);
 	at = earlier(at, adopt_step(p, c));
 	if (c->batch.state == BATCH_MOVING)
 		at = UINT64_MAX;
 	if (!client_has_agent(c))
 		return earlier(at, client_probe(p, c));
 	if (c->batch.state == BATCH_IDLE && c->batch.staged == 0 &&
-	    c->adopt == NULL && !c->unread && TAILQ_EMPTY(&c->faults)) {
+	    c->adopt == NULL && !c->unread && !c->protect &&
+	    TAILQ_EMPTY(&c->faults)) {
 		c->is_busy = false;
 		TAILQ_REMOVE(&p->busy, c, busy);
 	}

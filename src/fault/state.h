@@ -76,6 +76,7 @@ struct client { /* one for each space, by its index */
 	TAILQ_ENTRY(client) busy; /* in pager->busy */
 	bool is_busy;
 	bool unread;       /* its userfaultfd may have more */
+	bool protect;      /* it forked: its pages are to be protected */
 	bool relatives;    /* it forked, or is a fork: pages may be shared */
 	uint64_t retry_us; /* faults wait: when to look again */
 	uint64_t probe_us; /* no agent: when to see if it lives */

@@ -13,8 +13,9 @@
  *      not empty, and do not wrap
  *  I2  an UNKNOWN slot is zero as a whole
  *  I3  an OUT slot names a block and is not write-protected
- *  I4  a RESIDENT slot names a block if and only if it is write-protected:
- *      the block is the page's stored copy and stays true until a write
+ *  I4  a RESIDENT slot that names a block is write-protected: the block is the
+ *      page's stored copy and stays true until a write.  One that is protected
+ *      and names none was protected by a fork
  *  I5  a block's reference count is the number of slots that name it, and a
  *      block that nobody names is free
  *  I6  a block in use says where its bytes are

@@ -267,6 +267,21 @@ region_clean(struct vm *vm, struct region *r, uint64_t page)
 }
 
 void
+region_protect(struct vm *vm, struct region *r)
+{
+	uint64_t n = r->rec->npages, page;
+
+	for (page = 0; (page = region_next(vm, r, page, n)) < n; page++) {
+		uint64_t slot = region_slot(vm, r, page);
+
+		if (slot_state(slot) == SLOT_RESIDENT)
+			(void)region_set(vm, r, page,
+			    slot_make(SLOT_RESIDENT, slot_block(slot),
+				slot_age(slot), true));
+	}
+}
+
+void
 region_out(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
 {
 	uint32_t old = slot_block(region_slot(vm, r, page));

@@ -89,6 +89,8 @@ void region_resident(struct vm *, struct region *, uint64_t page);
 void region_found(struct vm *, struct region *, uint64_t page);
 /* => in the client, write-protected; the block it names stays its copy */
 void region_clean(struct vm *, struct region *, uint64_t page);
+/* => every resident page is write-protected now, as a fork does it */
+void region_protect(struct vm *, struct region *);
 /* => not in the client; block has the bytes (0: the one it names already) */
 void region_out(struct vm *, struct region *, uint64_t page, uint32_t block);
 /* => as one of the parent's, for fork */

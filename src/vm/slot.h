@@ -53,6 +53,14 @@ slot_protected(uint64_t slot)
 	return slot >> 42 & 1;
 }
 
+/* Protected by a fork: two processes may share it, a write makes it two. */
+static inline bool
+slot_forked(uint64_t slot)
+{
+	return slot_state(slot) == SLOT_RESIDENT && slot_block(slot) == 0 &&
+	    slot_protected(slot);
+}
+
 /* A stored copy is kept: the page can go without being captured. */
 static inline bool
 slot_clean(uint64_t slot)
