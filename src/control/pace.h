@@ -14,7 +14,7 @@
 #define PACE_BYTES_PER_S (UINT64_C(2) << 30)
 #define PACE_MIN_MS 1u
 #define PACE_MAX_MS 1000u
-#define PACE_BACKOFF_MAX 8u
+#define PACE_BACKOFF_MAX 2u
 
 struct pace {
 	unsigned int backoff; /* 0 before the first sample */

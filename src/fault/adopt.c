@@ -248,33 +248,24 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 	return r == 0 ? add_present_of(p, c, start, end) : r;
 }
 
-/* => the end of the part of [at, end) that is mapped, or at if none is */
-static uint64_t
-mapped_until(const struct client *c, uint64_t at, uint64_t end)
-{
-	struct peer_vma v;
-
-	while (at < end && peer_vma(c->maps, at, &v) == 0)
-		at = v.end;
-	return at < end ? at : end;
-}
-
 void
 adopt_inherited(struct pager *p, struct client *c,
     const struct mail_range *wiped, size_t nwiped)
 {
-	struct region *r = space_find_from(c->space, 0);
+	uint64_t at = 0, last = 0;
+	struct peer_vma v;
+	struct region *r;
 
 	for (size_t i = 0; i < nwiped; i++)
 		space_remove(&p->vm, c->space, wiped[i].start, wiped[i].end);
-	while (r != NULL) {
-		uint64_t end = region_end(r);
-		uint64_t at = mapped_until(c, r->rec->start, end);
-
-		if (at < end)
-			(void)space_unmap(&p->vm, c->space, at,
-			    at + PAGE_BYTES);
-		r = space_find_from(c->space, at < end ? at : end);
+	RB_FOREACH(r, region_tree, &c->space->regions)
+		last = region_end(r);
+	while (at < last && peer_vma_from(c->maps, at, &v) == 0) {
+		if (v.start > at)
+			(void)space_unmap(&p->vm, c->space, at, v.start);
+		at = v.end;
 	}
+	if (at < last)
+		(void)space_unmap(&p->vm, c->space, at, last);
 	client_publish(p, c);
 }

@@ -130,14 +130,31 @@ peer_present(int pagemap, uint64_t *addr, uint64_t end, struct peer_run *runs,
 	return n;
 }
 
+static bool
+vma_of_line(const char *line, struct peer_vma *vma)
+{
+	uint64_t inode;
+	char perms[5];
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %" SCNu64,
+		&vma->start, &vma->end, perms, &inode) != 4)
+		return false;
+	vma->read = perms[0] == 'r';
+	vma->write = perms[1] == 'w';
+	vma->exec = perms[2] == 'x';
+	vma->shared = perms[3] == 's';
+	vma->file = inode != 0;
+	vma->stack = strstr(line, "[stack]") != NULL;
+	return true;
+}
+
 /* Kernels before 6.11: the text of the file. */
 static int
 vma_by_text(int maps, uint64_t addr, struct peer_vma *vma)
 {
-	char line[512], perms[5];
-	FILE *f = NULL;
+	char line[512];
 	int fd = dup(maps), r = -ENOENT;
-	uint64_t inode;
+	FILE *f;
 
 	if (fd < 0)
 		return -errno;
@@ -145,49 +162,43 @@ vma_by_text(int maps, uint64_t addr, struct peer_vma *vma)
 		(void)close(fd);
 		return -EIO;
 	}
-	while (r == -ENOENT && fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line,
-			"%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %" SCNu64,
-			&vma->start, &vma->end, perms, &inode) != 4 ||
-		    vma->end <= addr)
-			continue;
-		if (vma->start > addr)
-			break;
-		vma->read = perms[0] == 'r';
-		vma->write = perms[1] == 'w';
-		vma->exec = perms[2] == 'x';
-		vma->shared = perms[3] == 's';
-		vma->file = inode != 0;
-		vma->stack = strstr(line, "[stack]") != NULL;
-		r = 0;
-	}
+	while (r < 0 && fgets(line, sizeof(line), f) != NULL)
+		if (vma_of_line(line, vma) && vma->end > addr)
+			r = 0;
 	(void)fclose(f);
 	return r;
 }
 
+static int
+procmap_query(int maps, struct procmap_query *q)
+{
+	int r = ioctl(maps, PROCMAP_QUERY, q) < 0 ? -errno : 0;
+
+	if (r == -ENAMETOOLONG) { /* not a name that we look for */
+		q->vma_name_size = 0;
+		q->vma_name_addr = 0;
+		r = ioctl(maps, PROCMAP_QUERY, q) < 0 ? -errno : 0;
+	}
+	return r;
+}
+
 int
-peer_vma(int maps, uint64_t addr, struct peer_vma *vma)
+peer_vma_from(int maps, uint64_t addr, struct peer_vma *vma)
 {
 	char name[16] = "";
 	struct procmap_query q = {
 		.size = sizeof(q),
+		.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
 		.query_addr = addr,
 		.vma_name_size = sizeof(name),
 		.vma_name_addr = (uintptr_t)name,
 	};
+	int r = procmap_query(maps, &q);
 
-	if (ioctl(maps, PROCMAP_QUERY, &q) < 0) {
-		if (errno == ENOTTY)
-			return vma_by_text(maps, addr, vma);
-		if (errno == ENAMETOOLONG) {
-			q.vma_name_size = 0;
-			q.vma_name_addr = 0;
-			if (ioctl(maps, PROCMAP_QUERY, &q) < 0)
-				return -errno;
-		} else {
-			return -errno;
-		}
-	}
+	if (r == -ENOTTY)
+		return vma_by_text(maps, addr, vma);
+	if (r < 0)
+		return r;
 	*vma = (struct peer_vma){
 		.start = q.vma_start,
 		.end = q.vma_end,
@@ -199,4 +210,12 @@ peer_vma(int maps, uint64_t addr, struct peer_vma *vma)
 		.stack = strcmp(name, "[stack]") == 0,
 	};
 	return 0;
+}
+
+int
+peer_vma(int maps, uint64_t addr, struct peer_vma *vma)
+{
+	int r = peer_vma_from(maps, addr, vma);
+
+	return r == 0 && vma->start > addr ? -ENOENT : r;
 }

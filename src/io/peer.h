@@ -46,5 +46,7 @@ struct peer_vma {
 
 /* => the mapping that contains addr; 0, -ENOENT (none), -ESRCH, -errno */
 int peer_vma(int maps, uint64_t addr, struct peer_vma *);
+/* => the same, or, if none does, the first one above it */
+int peer_vma_from(int maps, uint64_t addr, struct peer_vma *);
 
 #endif

@@ -155,6 +155,8 @@ set_status(struct agent *a, uint32_t pos, uint32_t npages, long status)
  * move_run: capture one run into staging from page pos on
  *
  * => a busy page (shared after a fork, or pinned) is passed over
+ * => EINVAL is what a run gets that is not one mapping (mprotect(2) has split
+ *    it): then each page is moved by itself
  * => any other error stands for the rest of the run
  * => returns 0, or -EAGAIN: the address space is changing, stop altogether
  */
@@ -163,15 +165,21 @@ move_run(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
 {
 	long ret;
 	uint32_t n;
+	int single = 0;
 
 	while (npages > 0) {
-		ret = move_some(a, src, pos, npages);
+		n = single ? 1 : npages;
+		ret = move_some(a, src, pos, n);
+		if (ret == -EINVAL && n > 1) {
+			single = 1;
+			continue;
+		}
 		if (ret > 0) {
-			n = ret < (long)npages ? (uint32_t)ret : npages;
+			n = ret < (long)n ? (uint32_t)ret : n;
 			a->pages_out = 1;
 			set_status(a, pos, n, 0);
 		} else {
-			n = ret == -EBUSY ? 1 : npages;
+			n = ret == -EBUSY ? 1 : n;
 			set_status(a, pos, n, -ret);
 		}
 		if (ret == -EAGAIN)
