@@ -433,25 +433,38 @@ has_moved(struct roster_group *g)
 	return llabs(now - last) >= STILL_PAGES;
 }
 
+/*
+ * => pages that may be touched before the watch must have looked again: up to
+ *    where memory is adopted; beyond, half of what is left, for what it finds
+ *    then takes as long again to be adopted
+ */
+static int64_t
+leeway(struct roster_group *g, const struct watermarks *w)
+{
+	int64_t usage = usage_of(g);
+
+	if (usage < (int64_t)w->adopt)
+		return (int64_t)w->adopt - usage;
+	return ((int64_t)w->high - usage) / 2;
+}
+
 static void
 sample(struct roster_group *g)
 {
 	struct watermarks w = watermarks_of(g->limit_bytes);
 	uint64_t cost, ms, start = uv_hrtime();
 	bool calm, moved;
-	int64_t left;
 
 	uv_timer_stop(&g->timer);
 	if (!sample_group(g))
 		return; /* until somebody attaches */
+	/* Many spaces: at most a twentieth of the time goes into this. */
+	cost = (uv_hrtime() - start) / 1000 * SAMPLE_COST_FACTOR / 1000;
 	settle_shares(g, &w);
 	foresee(g);
 	calm = steer(g, &w);
 	moved = has_moved(g);
-	left = (int64_t)(g->adopted ? w.high : w.adopt) - usage_of(g);
-	ms = pace_next(&g->pace, left, moved, !calm);
-	/* Many spaces: at most a twentieth of the time goes into this. */
-	cost = (uv_hrtime() - start) / 1000 * SAMPLE_COST_FACTOR / 1000;
+	ms = pace_next(&g->pace, leeway(g, &w), moved, !calm);
 	ms = cost < PACE_MAX_MS && cost > ms ? cost : ms;
 	uv_update_time(&g->hub->loop);
 	uv_timer_start(&g->timer, on_timer, ms, 0);
