@@ -5,7 +5,9 @@
 #include "planes.h"
 #include "reclaim.h"
 
-#define STUCK_US 5000     /* nothing could be evicted: look again after */
+/* Nothing could be evicted: look again after that, then after twice that. */
+#define STUCK_MIN_US 5000
+#define STUCK_MAX_US 160000
 #define STALLED_US 100000 /* an agent that is stopped: do not wait for it */
 
 uint64_t
@@ -80,11 +82,12 @@ working(struct pager *p, const struct group *g)
 	struct space *sp;
 
 	TAILQ_FOREACH(sp, &g->spaces, entry) {
-		const struct batch *b = &client_of(p, sp)->batch;
+		const struct client *c = client_of(p, sp);
+		const struct batch *b = &c->batch;
 
 		switch (b->state) {
 		case BATCH_IDLE:
-			if (b->staged > 0)
+			if (b->staged > 0 && client_has_agent(c))
 				return true;
 			break;
 		case BATCH_STORING:
@@ -125,6 +128,20 @@ start_round(struct pager *p, struct group *g, uint64_t need)
 	return started;
 }
 
+static void
+reclaim_answer(struct pager *p, struct budget *b)
+{
+	struct mail_reclaim *m = b->reclaim;
+
+	if (m == NULL)
+		return;
+	m->bytes_out = m->bytes;
+	if (b->evicted < b->reclaim_goal)
+		m->bytes_out -= (b->reclaim_goal - b->evicted) << PAGE_SHIFT;
+	b->reclaim = NULL;
+	planes_answer(p->planes, &m->m, 0);
+}
+
 void
 budget_stuck(struct pager *p, struct group *g)
 {
@@ -132,7 +149,11 @@ budget_stuck(struct pager *p, struct group *g)
 	struct notice *n;
 	bool over = budget_usage(p, g) > g->marks.limit;
 
-	b->stuck_us = now_us(p) + STUCK_US;
+	b->stuck_gap_us = b->stuck_gap_us == 0             ? STUCK_MIN_US
+			  : b->stuck_gap_us < STUCK_MAX_US ? 2 * b->stuck_gap_us
+							   : STUCK_MAX_US;
+	b->stuck_us = now_us(p) + b->stuck_gap_us;
+	reclaim_answer(p, b);
 	if (over && !b->over) {
 		b->over_events++;
 		n = planes_notice(p->planes, NOTICE_OVER);
@@ -160,20 +181,6 @@ budget_need(struct pager *p, struct group *g, struct budget *b)
 	return need;
 }
 
-static void
-reclaim_answer(struct pager *p, struct budget *b)
-{
-	struct mail_reclaim *m = b->reclaim;
-
-	if (m == NULL)
-		return;
-	m->bytes_out = m->bytes;
-	if (b->evicted < b->reclaim_goal)
-		m->bytes_out -= (b->reclaim_goal - b->evicted) << PAGE_SHIFT;
-	b->reclaim = NULL;
-	planes_answer(p->planes, &m->m, 0);
-}
-
 uint64_t
 budget_balance(struct pager *p, struct group *g)
 {
@@ -185,8 +192,10 @@ budget_balance(struct pager *p, struct group *g)
 		reclaim_answer(p, b);
 		return UINT64_MAX;
 	}
-	if (p->stop != NULL)
+	if (p->stop != NULL) {
+		reclaim_answer(p, b);
 		return UINT64_MAX;
+	}
 	if (now_us(p) < b->stuck_us)
 		return b->stuck_us;
 	flying = in_flight(p, g);
@@ -200,7 +209,6 @@ budget_balance(struct pager *p, struct group *g)
 	}
 	if (flying > 0 || working(p, g))
 		return now_us(p) + STALLED_US;
-	reclaim_answer(p, b);
 	budget_stuck(p, g);
 	return b->stuck_us;
 }

@@ -72,6 +72,21 @@ evict_unstage(struct pager *p, uint64_t where)
 	c->batch.block[i] = 0;
 }
 
+/* => runs with one page more, as far as there is room: their number */
+static uint32_t
+add_page(uint64_t *runs, uint32_t n, uint32_t max, uint64_t addr)
+{
+	uint64_t *last = n > 0 ? &runs[n - 1] : NULL;
+
+	if (last != NULL &&
+	    PAGERD_RUN_ADDR(*last) + PAGERD_RUN_PAGES(*last) * PAGE_BYTES ==
+		addr)
+		++*last;
+	else if (n < max)
+		runs[n++] = PAGERD_RUN(addr, 1);
+	return n;
+}
+
 static int
 send_runs(struct pager *p, struct client *c, enum pagerd_msg_type type,
     const uint64_t *runs, uint32_t nruns)
@@ -115,11 +130,42 @@ send_move(struct pager *p, struct client *c, const uint64_t *runs,
 	return b->npages;
 }
 
+/*
+ * What was refused as busy, as far as it is still there: mappings change while
+ * other things than MOVE are under way.
+ *
+ * => number of runs
+ */
+static uint32_t
+shared_runs(struct pager *p, struct client *c, uint64_t *runs)
+{
+	struct batch *b = &c->batch;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->nshared; i++)
+		for (uint32_t k = 0; k < PAGERD_RUN_PAGES(b->shared[i]); k++) {
+			uint64_t addr =
+			    PAGERD_RUN_ADDR(b->shared[i]) + k * PAGE_BYTES;
+			struct region *r = space_find(c->space, addr);
+
+			if (r != NULL &&
+			    slot_state(region_slot(&p->vm, r,
+				region_page(r, addr))) == SLOT_RESIDENT)
+				n = add_page(runs, n, UNSHARE_PAGES, addr);
+		}
+	return n;
+}
+
 static uint32_t
 send_unshare(struct pager *p, struct client *c)
 {
 	struct batch *b = &c->batch;
+	uint64_t runs[UNSHARE_PAGES];
 
+	b->nshared = shared_runs(p, c, runs);
+	memcpy(b->shared, runs, b->nshared * sizeof(runs[0]));
+	if (b->nshared == 0)
+		return 0;
 	if (send_runs(p, c, PAGERD_MSG_UNSHARE, b->shared, b->nshared) < 0)
 		return 0;
 	b->state = BATCH_UNSHARING;
@@ -233,6 +279,7 @@ captured(struct pager *p, struct client *c, uint32_t i)
 		atomic_fetch_add(&budget_of(p, c->space->group)
 				      ->gauge.parted_pages,
 		    1);
+	budget_of(p, c->space->group)->stuck_gap_us = 0;
 	c->evicted++;
 	budget_of(p, c->space->group)->evicted++;
 }
@@ -249,20 +296,6 @@ captured_hole(struct pager *p, struct client *c, uint32_t i)
 }
 
 static void
-note_shared(struct client *c, uint64_t addr)
-{
-	struct batch *b = &c->batch;
-	uint64_t *last = b->nshared > 0 ? &b->shared[b->nshared - 1] : NULL;
-
-	if (last != NULL &&
-	    PAGERD_RUN_ADDR(*last) + PAGERD_RUN_PAGES(*last) * PAGE_BYTES ==
-		addr)
-		++*last;
-	else if (b->nshared < UNSHARE_PAGES)
-		b->shared[b->nshared++] = PAGERD_RUN(addr, 1);
-}
-
-static void
 refused(struct pager *p, struct client *c, uint32_t i, uint8_t error)
 {
 	uint64_t addr = c->batch.addr[i];
@@ -275,7 +308,8 @@ refused(struct pager *p, struct client *c, uint32_t i, uint8_t error)
 	if (error == EBUSY)
 		count(p, C_moves_busy, 1);
 	if (error == EBUSY && c->relatives && !c->batch.unshared)
-		note_shared(c, addr);
+		c->batch.nshared = add_page(c->batch.shared, c->batch.nshared,
+		    UNSHARE_PAGES, addr);
 	if (r != NULL)
 		region_restamp(&p->vm, r, region_page(r, addr));
 }
@@ -376,7 +410,8 @@ done(struct pager *p, struct client *c)
 {
 	struct batch *b = &c->batch;
 	enum batch_state was = b->state;
-	uint32_t n = b->nshared;
+	uint64_t runs[UNSHARE_PAGES];
+	uint32_t n;
 
 	b->state = BATCH_IDLE;
 	if (was == BATCH_EMPTYING) {
@@ -387,8 +422,9 @@ done(struct pager *p, struct client *c)
 	}
 	if (was != BATCH_UNSHARING)
 		return -EPROTO;
+	n = shared_runs(p, c, runs);
 	b->nshared = 0;
-	if (send_move(p, c, b->shared, n) > 0)
+	if (n > 0 && send_move(p, c, runs, n) > 0)
 		b->unshared = true;
 	return 0;
 }

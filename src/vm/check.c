@@ -45,8 +45,8 @@ check_slot(struct check *c, const struct region *r, uint64_t page,
 	if (slot_state(slot) == SLOT_OUT &&
 	    (block == 0 || slot_protected(slot)))
 		problem(c, "I3: slot %#llx is out without a block", at);
-	if (slot_state(slot) == SLOT_RESIDENT &&
-	    block != 0 && !slot_protected(slot))
+	if (slot_state(slot) == SLOT_RESIDENT && block != 0 &&
+	    !slot_protected(slot))
 		problem(c, "I4: slot %#llx has a copy, and is writable", at);
 	if (block == 0)
 		return;

@@ -308,6 +308,8 @@ region_restamp(struct vm *vm, struct region *r, uint64_t page)
 {
 	uint64_t slot = region_slot(vm, r, page);
 
+	if (slot_state(slot) != SLOT_RESIDENT)
+		return;
 	(void)region_set(vm, r, page,
 	    slot_make(slot_state(slot), slot_block(slot),
 		r->space->group->epoch, slot_protected(slot)));

@@ -96,7 +96,7 @@ void region_out(struct vm *, struct region *, uint64_t page, uint32_t block);
 /* => as one of the parent's, for fork */
 void region_copy_slot(struct vm *, struct region *, uint64_t page,
     uint64_t slot);
-/* => as young as a page installed now */
+/* => if resident, as young as a page installed now */
 void region_restamp(struct vm *, struct region *, uint64_t page);
 
 /* => first page in [page, end) that is not UNKNOWN, or end */

@@ -58,7 +58,7 @@ static inline bool
 slot_forked(uint64_t slot)
 {
 	return slot_state(slot) == SLOT_RESIDENT && slot_block(slot) == 0 &&
-	    slot_protected(slot);
+	       slot_protected(slot);
 }
 
 /* A stored copy is kept: the page can go without being captured. */
