@@ -75,13 +75,17 @@ load_block(struct pager *p, uint32_t block, uint8_t *to)
 
 /* Its user alone gets SIGBUS: never zeros, never an old version. */
 static int
-install_poison(struct pager *p, struct client *c, uint64_t addr)
+install_poison(struct pager *p, struct client *c, struct region *r,
+    uint64_t page)
 {
+	uint64_t addr = region_addr(r, page);
 	struct notice *n;
-	int r = uffd_poison(c->uffd, addr, PAGE_BYTES);
+	int rc = uffd_poison(c->uffd, addr, PAGE_BYTES);
 
-	if (r == -EAGAIN || r == -ESRCH)
-		return r;
+	if (rc < 0)
+		return rc == -EEXIST ? install_exists(p, c, addr) : rc;
+	/* The mark is in its page table: the program faults without us. */
+	region_forget(&p->vm, r, page);
 	count(p, C_poisoned, 1);
 	n = planes_notice(p->planes, NOTICE_UNREADABLE);
 	if (n != NULL) {
@@ -90,7 +94,7 @@ install_poison(struct pager *p, struct client *c, uint64_t addr)
 		n->addr = addr;
 		planes_notify(p->planes, n);
 	}
-	return r == -EEXIST ? uffd_wake(c->uffd, addr, PAGE_BYTES) : 0;
+	return 0;
 }
 
 static void
@@ -127,7 +131,7 @@ install_fill(struct pager *p, struct client *c, struct region *r, uint64_t page,
 			break;
 	}
 	if (have == 0)
-		return install_poison(p, c, addr);
+		return install_poison(p, c, r, page);
 	n = uffd_copy(c->uffd, addr, p->fill, have * PAGE_BYTES,
 	    keep ? UFFD_PROTECT : 0);
 	if (n == -EEXIST)
@@ -161,14 +165,17 @@ void
 install_protect(struct pager *p, struct client *c)
 {
 	struct region *r;
+	int rc;
 
 	RB_FOREACH(r, region_tree, &c->space->regions) {
 		if (r->counts.resident == 0)
 			continue;
-		if (uffd_protect(c->uffd, r->rec->start,
-			region_end(r) - r->rec->start, true) == -EAGAIN)
+		rc = uffd_protect(c->uffd, r->rec->start,
+		    region_end(r) - r->rec->start, true);
+		if (rc == -EAGAIN)
 			return;
-		region_protect(&p->vm, r);
+		if (rc == 0)
+			region_protect(&p->vm, r);
 	}
 	c->protect = false;
 }

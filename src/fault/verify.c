@@ -56,7 +56,7 @@ difference(uint64_t slot, uint8_t flags)
 		if (!there)
 			return "resident in the model, missing in the client";
 		if (wp != slot_protected(slot))
-			return wp ? "write-protected without a stored copy"
+			return wp ? "write-protected, but not in the model"
 				  : "clean in the model, writable in the "
 				    "client";
 		return NULL;
