@@ -30,17 +30,29 @@ settled(struct client *c)
 	return uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
 }
 
+/* Memory that the agent touches must never fault. */
 static bool
-vma_fits(const struct client *c, const struct peer_vma *v)
+is_ours(const struct client *c, uint64_t start, uint64_t end)
 {
 	const struct space_record *rec = c->space->rec;
 
-	if (v->read != v->write || v->exec || v->shared || v->file || v->stack)
-		return false;
-	if (v->start < rec->area_start + rec->area_len &&
-	    rec->area_start < v->end)
-		return false;
-	return rec->anchor < v->start || rec->anchor >= v->end;
+	return (start < rec->area_start + rec->area_len &&
+		   rec->area_start < end) ||
+	       (start < rec->anchor + PAGE_BYTES && rec->anchor < end);
+}
+
+/* Of a kind that may be managed at all? */
+static bool
+is_private(const struct peer_vma *v)
+{
+	return !v->shared && !v->file && !v->stack;
+}
+
+/* Worth managing: writable, or reserved and about to become so. */
+static bool
+is_wanted(const struct peer_vma *v)
+{
+	return is_private(v) && v->read == v->write && !v->exec;
 }
 
 /* The part of [*start, *end) from *start on that the model does not have. */
@@ -97,6 +109,25 @@ add_range(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 }
 
 /*
+ * => [start, end) is registered with us, all of it one mapping of a kind that
+ *    may be managed; it may have been registered before
+ */
+static int
+register_range(struct client *c, uint64_t start, uint64_t end)
+{
+	struct peer_vma v;
+	int r = uffd_register(c->uffd, start, end - start, true);
+
+	if (r < 0 || c->maps < 0)
+		return r;
+	r = peer_vma(c->maps, start, &v);
+	if (r == 0 && v.start <= start && v.end >= end && is_private(&v))
+		return 0;
+	(void)uffd_unregister(c->uffd, start, end - start);
+	return r < 0 ? r : -ENOENT;
+}
+
+/*
  * What was foreign a moment ago is the model's now: counted once.  The watch
  * will say so exactly at its next look.
  */
@@ -123,13 +154,11 @@ adopt_gap(struct pager *p, struct client *c, uint64_t *start, uint64_t end,
 		return r == -ESRCH ? r : 0;
 	if (v.end < end)
 		*start = end = v.end;
-	if (!vma_fits(c, &v) || uffd_register(c->uffd, at, end - at, true) < 0)
+	if (!is_wanted(&v) || is_ours(c, at, end))
 		return 0;
-	r = peer_vma(c->maps, at, &v);
-	if (r < 0 || v.start > at || v.end < end || !vma_fits(c, &v)) {
-		(void)uffd_unregister(c->uffd, at, end - at);
-		return 0;
-	}
+	r = register_range(c, at, end);
+	if (r < 0)
+		return r == -ESRCH ? r : 0;
 	r = add_range(p, c, at, end);
 	if (r == -EAGAIN)
 		*start = at;
@@ -236,6 +265,8 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 
 	if (r < 0)
 		return r;
+	if (!is_private(&v))
+		return -ENOENT;
 	start = v.start;
 	end = v.end;
 	while (first_gap(c->space, &start, &end) && end <= addr) {
@@ -244,6 +275,14 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 	}
 	if (start > addr || end <= addr)
 		return -ENOENT;
+	if (is_ours(c, start, end)) {
+		start = addr;
+		end = addr + PAGE_BYTES;
+	}
+	/* The fault may be an old one, and the mapping a new one: register. */
+	r = register_range(c, start, end);
+	if (r < 0)
+		return r;
 	r = add_range(p, c, start, end);
 	return r == 0 ? add_present_of(p, c, start, end) : r;
 }

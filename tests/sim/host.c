@@ -1,0 +1,795 @@
+/*
+ * host.c: the world around the pager
+ */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_fake.h"
+#include "backend.h"
+#include "ctx.h"
+#include "extent.h"
+#include "fds.h"
+#include "oracle.h"
+#include "store.h"
+#include "vm.h"
+
+#define WATCH_MAX 512
+#define WIPED_MAX 128u
+#define REPEATS 5u /* reports of the same message, left unread */
+
+struct host host;
+struct host_counts host_counts;
+
+static struct watch {
+	int fd; /* 0: free */
+	uint64_t space;
+	enum pager_source source;
+	uint64_t seen;	  /* arrivals reported so far */
+	uint32_t repeats; /* since then */
+} watches[WATCH_MAX];
+
+static enum fd_kind
+kind_of(enum pager_source source)
+{
+	return source == PAGER_SOCK ? FD_SOCK : FD_UFFD;
+}
+
+static int
+watch(void *ctx, int fd, uint64_t space, enum pager_source source)
+{
+	struct watch *free_one = NULL;
+
+	(void)ctx;
+	SIM_CHECK(space != 0 && fds_kind(fd) == kind_of(source));
+	for (uint32_t i = 0; i < WATCH_MAX; i++) {
+		if (watches[i].fd == 0)
+			free_one = &watches[i];
+		else if (watches[i].fd == fd)
+			sim_fail("descriptor %d is watched twice", fd);
+	}
+	SIM_CHECK(free_one != NULL);
+	*free_one = (struct watch){ fd, space, source, 0, 0 };
+	return 0;
+}
+
+static void
+unwatch(void *ctx, int fd, uint64_t space, enum pager_source source)
+{
+	(void)ctx;
+	for (uint32_t i = 0; i < WATCH_MAX; i++) {
+		if (watches[i].fd != fd)
+			continue;
+		SIM_CHECK(watches[i].space == space &&
+		    watches[i].source == source);
+		watches[i].fd = 0;
+		return;
+	}
+	sim_fail("unwatch(%d): not watched", fd);
+}
+
+static void
+closing(int fd)
+{
+	for (uint32_t i = 0; i < WATCH_MAX; i++)
+		if (watches[i].fd == fd)
+			sim_fail("close(%d) while it is watched", fd);
+}
+
+static uint64_t
+clock_us(void *ctx)
+{
+	(void)ctx;
+	return sim.now_us;
+}
+
+static void
+open_pager(void)
+{
+	const struct pager_host ops = {
+		.watch = watch,
+		.unwatch = unwatch,
+		.now_us = clock_us,
+	};
+	const struct pager_config config = {
+		.max_groups = 16,
+		.max_spaces = 512,
+		.max_regions = 16384,
+		.max_blocks = 65536,
+		.max_slots = 1 << 20,
+		.max_faults = sim.opt.faults,
+	};
+
+	if (pager_new(&config, host.planes, host.store, &ops, &host.pager) != 0)
+		sim_fail("pager_new()");
+}
+
+static bool
+readable(const struct watch *w, uint64_t *arrivals)
+{
+	if (w->source != PAGER_SOCK) {
+		const struct ctx *c = fds_get(w->fd, FD_UFFD);
+
+		*arrivals = c->arrivals;
+		return ctx_readable(c);
+	} else {
+		const struct agent *a = fds_get(w->fd, FD_SOCK);
+
+		*arrivals = a->arrivals;
+		return agent_socket_readable(a);
+	}
+}
+
+static void
+report(struct watch *w)
+{
+	pager_readable(host.pager, w->space, w->source);
+	host_tick();
+}
+
+bool
+host_deliver(void)
+{
+	uint32_t start = sim_below(WATCH_MAX);
+
+	for (uint32_t n = 0; n < WATCH_MAX; n++) {
+		struct watch *w = &watches[(start + n) % WATCH_MAX];
+		uint64_t arrivals;
+
+		if (w->fd == 0 || !readable(w, &arrivals))
+			continue;
+		if (arrivals != w->seen)
+			w->repeats = 0;
+		else if (host.edges || ++w->repeats > REPEATS)
+			continue;
+		w->seen = arrivals;
+		host_counts.deliveries++;
+		report(w);
+		return true;
+	}
+	return false;
+}
+
+void
+host_deliver_spurious(void)
+{
+	uint32_t start = sim_below(WATCH_MAX);
+
+	for (uint32_t n = 0; n < WATCH_MAX; n++) {
+		struct watch *w = &watches[(start + n) % WATCH_MAX];
+
+		if (w->fd == 0)
+			continue;
+		host_counts.spurious++;
+		report(w);
+		return;
+	}
+}
+
+bool
+host_due(void)
+{
+	return host.due_us <= sim.now_us;
+}
+
+void
+host_tick(void)
+{
+	host_counts.ticks++;
+	host.due_us = pager_tick(host.pager);
+}
+
+static void
+ask(struct mail *m, enum mail_op op, void (*done)(struct mail *))
+{
+	m->op = op;
+	m->done = done;
+	if (planes_ask(host.planes, m) != 0)
+		sim_fail("planes_ask()");
+	host.waiting++;
+	host.asked++;
+	host.asked_of[op]++;
+	host_counts.mails++;
+}
+
+bool
+host_receive(void)
+{
+	struct mail *m = planes_fault_receive(host.planes);
+
+	if (m == NULL)
+		return false;
+	planes_fault_ack(host.planes);
+	host.waiting--;
+	sim_trace("mail %d", (int)m->op);
+	pager_mail(host.pager, m);
+	host_tick();
+	return true;
+}
+
+static struct proc *
+proc_of_space(uint64_t space)
+{
+	for (uint32_t i = 0; i < kernel.nprocs; i++)
+		if (kernel.procs[i]->space == space)
+			return kernel.procs[i];
+	return NULL;
+}
+
+static void
+noticed(const struct notice *n, void *ctx)
+{
+	struct proc *p = proc_of_space(n->space);
+
+	(void)ctx;
+	sim_trace("notice %d space %llx %s", (int)n->kind,
+	    (unsigned long long)n->space, n->text);
+	if (n->kind != NOTICE_CLIENT_DROPPED)
+		return;
+	host.dropped++;
+	if (p == NULL || !p->hostile)
+		sim_fail("a good client was dropped: %s", n->text);
+}
+
+void
+host_dispatch(void)
+{
+	planes_control_dispatch(host.planes, noticed, NULL);
+}
+
+/* What every answer does first. */
+static void
+answered(const struct mail *m)
+{
+	SIM_CHECK(host.asked > 0);
+	host.asked--;
+	host.asked_of[m->op]--;
+	sim_trace("answer %d: %d", (int)m->op, m->result);
+}
+
+static void
+done_free(struct mail *m)
+{
+	answered(m);
+	free(m);
+}
+
+/* Adopting waits for the agent, and a silent one only hurts itself. */
+static uint32_t
+excused(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < kernel.nprocs; i++)
+		if (kernel.procs[i]->hostile && kernel.procs[i]->running)
+			n += kernel.procs[i]->adopts;
+	return n;
+}
+
+void
+host_check_answered(void)
+{
+	for (int op = 0; op <= MAIL_STOP; op++) {
+		uint32_t n = op == MAIL_ADOPT ? excused() : 0;
+
+		if (host.asked_of[op] > n)
+			sim_fail("%u mails %d are not answered",
+			    host.asked_of[op], op);
+	}
+}
+
+struct attach {
+	struct mail_attach m;
+	struct agent *agent;
+	bool bad; /* has to be refused */
+	struct mail_range wiped[WIPED_MAX];
+};
+
+static void
+attach_close(const struct mail_attach *m)
+{
+	fds_close(m->sock);
+	if (m->uffd_main != -1)
+		fds_close(m->uffd_main);
+	fds_close(m->uffd_stage);
+	fds_close(m->mem);
+	fds_close(m->pagemap);
+	fds_close(m->maps);
+}
+
+/* The child of a process that the daemon has forgotten may be refused. */
+static bool
+refusal_is_right(const struct attach *t)
+{
+	return t->bad || host.stopping || t->agent->closed ||
+	    !t->agent->proc->running || t->agent->proc->hostile;
+}
+
+static void
+done_attach(struct mail *m)
+{
+	struct attach *t = (struct attach *)m;
+	struct proc *p = t->agent->proc;
+
+	answered(m);
+	if (m->result == 0) {
+		if (t->bad)
+			sim_fail("a bad HELLO of %u was accepted", p->pid);
+		p->space = t->m.space;
+		SIM_CHECK(t->m.gauge != NULL);
+		sim_trace("%u is space %llx", p->pid,
+		    (unsigned long long)p->space);
+	} else {
+		host_counts.refused++;
+		if (!refusal_is_right(t))
+			sim_fail("%u was refused: %s", p->pid, t->m.reason);
+		SIM_CHECK(t->m.reason[0] != '\0');
+		t->agent->daemon_closed = true;
+		attach_close(&t->m);
+		if (!t->agent->closed && p->running)
+			agent_refused(t->agent);
+	}
+	t->agent->connected = true;
+	free(t);
+}
+
+/* A HELLO that no agent would send, or that comes from nowhere. */
+static void
+spoil(struct attach *t)
+{
+	struct mail_attach *m = &t->m;
+
+	t->bad = true;
+	if (m->fork && sim_one_in(2))
+		m->fork_token[sim_below(TOKEN_BYTES)] ^= 1;
+	else if (m->fork)
+		m->fork_space ^= UINT64_C(1) << 40;
+	else if (sim_one_in(2))
+		m->group = 13;
+	else
+		t->agent->main_ctx->enabled = true; /* not raw any more */
+}
+
+/* What the control plane finds in smaps. */
+static void
+find_wiped(struct attach *t)
+{
+	struct vma *v;
+
+	t->m.wiped = t->wiped;
+	TAILQ_FOREACH(v, &t->agent->proc->vmas, link) {
+		if (v->wipeonfork && t->m.nwiped < WIPED_MAX)
+			t->wiped[t->m.nwiped++] = (struct mail_range){
+				addr_of(v->start),
+				addr_of(v->end),
+			};
+	}
+}
+
+void
+host_attach(struct agent *a, const struct pagerd_anchor *anchor)
+{
+	struct attach *t = calloc(1, sizeof(*t));
+	struct proc *p = a->proc;
+	struct mail_attach *m = &t->m;
+
+	t->agent = a;
+	a->state = AGENT_HELLO;
+	m->pid = (pid_t)p->pid;
+	m->uid = 1000;
+	m->area_start = addr_of(a->area);
+	m->area_len = (uint64_t)a->area_len * PAGE_SIZE;
+	m->stage_start = addr_of(a->stage);
+	m->anchor_start = addr_of(p->anchor);
+	m->sock = fds_open(FD_SOCK, a);
+	m->uffd_stage = fds_open(FD_UFFD, a->stage_ctx);
+	m->mem = fds_open(FD_MEM, p);
+	m->pagemap = fds_open(FD_PAGEMAP, p);
+	m->maps = fds_open(FD_MAPS, p);
+	m->uffd_main = -1;
+	if (anchor == NULL) {
+		m->uffd_main = fds_open(FD_UFFD, a->main_ctx);
+		m->group = host.group[sim_below(HOST_GROUPS)];
+	} else {
+		m->fork = true;
+		m->fork_space = anchor->space_id;
+		memcpy(m->fork_token, anchor->space_token, TOKEN_BYTES);
+		find_wiped(t);
+	}
+	if (sim_one_in(40) && !p->hostile && m->nwiped <= 1)
+		spoil(t);
+	host_counts.attaches++;
+	sim_trace("%u says HELLO%s%s", p->pid, m->fork ? ", forked" : "",
+	    t->bad ? ", spoilt" : "");
+	ask(&m->m, MAIL_ATTACH, done_attach);
+}
+
+struct adopt {
+	struct mail_adopt m;
+	struct proc *proc;
+	struct mail_range ranges[8];
+};
+
+static void
+done_adopt(struct mail *m)
+{
+	((struct adopt *)m)->proc->adopts--;
+	done_free(m);
+}
+
+/* What a scan of smaps found; by now it may be something else. */
+void
+host_adopt(struct proc *p)
+{
+	struct adopt *t = calloc(1, sizeof(*t));
+	struct mail_range *r = t->ranges;
+	struct vma *v;
+
+	TAILQ_FOREACH(v, &p->vmas, link) {
+		uint32_t start = v->start, end = v->end;
+
+		if (r == t->ranges + 8 || sim_one_in(3))
+			continue;
+		if (sim_one_in(4) && end - start > 2)
+			start += sim_below(end - start - 1);
+		if (sim_one_in(8))
+			end += sim_below(20);
+		r->start = addr_of(start);
+		r++->end = addr_of(end);
+	}
+	t->m.space = p->space;
+	t->m.ranges = t->ranges;
+	t->m.nranges = (size_t)(r - t->ranges);
+	host_counts.adopts++;
+	sim_trace("adopt %zu ranges of %u", t->m.nranges, p->pid);
+	t->proc = p;
+	p->adopts++;
+	ask(&t->m.m, MAIL_ADOPT, done_adopt);
+}
+
+void
+host_reclaim(void)
+{
+	struct mail_reclaim *m = calloc(1, sizeof(*m));
+
+	m->group = host.group[sim_below(HOST_GROUPS)];
+	m->bytes = (uint64_t)(1 + sim_below(300)) * PAGE_SIZE;
+	sim_trace("reclaim %llu bytes", (unsigned long long)m->bytes);
+	ask(&m->m, MAIL_RECLAIM, done_free);
+}
+
+void
+host_limit(void)
+{
+	struct mail_group_limit *m = calloc(1, sizeof(*m));
+
+	m->id = host.group[sim_below(HOST_GROUPS)];
+	m->limit_bytes = LIMIT_MIN_BYTES + (uint64_t)sim_below(1024) * PAGE_SIZE;
+	sim_trace("limit %llu", (unsigned long long)m->limit_bytes);
+	ask(&m->m, MAIL_GROUP_LIMIT, done_free);
+}
+
+/*
+ * What the model does not see takes up most of the limit, so that a few
+ * hundred pages are already too many.
+ */
+void
+host_foreign(void)
+{
+	struct gauge *g = host.gauge[sim_below(HOST_GROUPS)];
+	int64_t pages = 1350 + (int64_t)sim_below(650);
+
+	if (sim_one_in(10))
+		pages = sim_one_in(2) ? 0 : 4000;
+	if (sim_one_in(20))
+		pages = -100;
+	sim_trace("foreign %lld", (long long)pages);
+	atomic_store(&g->foreign_pages, pages);
+	atomic_store(&g->parted_pages, 0);
+	host_tick();
+}
+
+struct groups {
+	struct mail_groups m;
+	struct group_info info[1];
+};
+
+struct spaces {
+	struct mail_spaces m;
+	struct space_info info[3];
+};
+
+struct regions {
+	struct mail_regions m;
+	struct region_info info[2];
+};
+
+static void
+ask_groups(void)
+{
+	struct groups *t = calloc(1, sizeof(*t));
+
+	t->m.groups = t->info;
+	t->m.max = 1;
+	ask(&t->m.m, MAIL_GROUPS, done_free);
+}
+
+static void
+ask_spaces(void)
+{
+	struct spaces *t = calloc(1, sizeof(*t));
+
+	t->m.spaces = t->info;
+	t->m.max = 3;
+	ask(&t->m.m, MAIL_SPACES, done_free);
+}
+
+static void
+ask_regions(void)
+{
+	struct regions *t = calloc(1, sizeof(*t));
+
+	t->m.regions = t->info;
+	t->m.max = 2;
+	t->m.space = kernel.procs[sim_below(kernel.nprocs)]->space;
+	t->m.from = addr_of(sim_below(SIM_PAGES));
+	ask(&t->m.m, MAIL_REGIONS, done_free);
+}
+
+void
+host_ask_something(void)
+{
+	switch (sim_below(3)) {
+	case 0:
+		ask_groups();
+		break;
+	case 1:
+		ask_spaces();
+		break;
+	default:
+		ask_regions();
+		break;
+	}
+}
+
+/*
+ * A page filled after REMOVE was read and before the pages went, or let go by
+ * the kernel after MADV_FREE, is missing though the model holds it resident.
+ * That is harmless if, and only if, it reads zero.
+ */
+static bool
+is_harmless(const char *problem)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	unsigned long long addr;
+	unsigned int pid;
+	struct proc *p;
+
+	if (sscanf(problem, "pid %u page %llx: resident in the model, missing",
+		&pid, &addr) != 2 ||
+	    pid == 0 || pid > kernel.nprocs)
+		return false;
+	p = kernel.procs[pid - 1];
+	return p->hostile || !p->mm ||
+	    oracle_allows(p, page_of(addr), zeros);
+}
+
+static void
+done_check(struct mail *m)
+{
+	struct mail_check *c = (struct mail_check *)m;
+
+	answered(m);
+	for (uint64_t i = 0; i < c->nproblems && i < 8; i++) {
+		sim_trace("check: %s", c->problems[i]);
+		if (!is_harmless(c->problems[i]))
+			sim_fail("check: %s", c->problems[i]);
+		host_counts.harmless++;
+	}
+	host_counts.checks++;
+	free(c);
+}
+
+void
+host_check(void)
+{
+	struct mail_check *m = calloc(1, sizeof(*m));
+
+	ask(&m->m, MAIL_CHECK, done_check);
+}
+
+static void
+done_stop(struct mail *m)
+{
+	struct mail_stop *s = (struct mail_stop *)m;
+
+	answered(m);
+	sim_trace("stopped: %llu home, %llu lost",
+	    (unsigned long long)s->home_pages,
+	    (unsigned long long)s->lost_pages);
+	host.stop_home = s->home_pages;
+	host.stop_lost = s->lost_pages;
+	host.stopped = true;
+	free(s);
+}
+
+void
+host_stop(void)
+{
+	struct mail_stop *m = calloc(1, sizeof(*m));
+
+	sim_trace("stop");
+	host.stopping = true;
+	ask(&m->m, MAIL_STOP, done_stop);
+}
+
+static uint32_t group_made;
+
+static void
+done_group(struct mail *m)
+{
+	struct mail_group_new *g = (struct mail_group_new *)m;
+
+	answered(m);
+	SIM_CHECK(m->result == 0);
+	host.group[group_made] = g->id;
+	host.gauge[group_made] = g->gauge;
+	free(g);
+}
+
+static void
+make_groups(void)
+{
+	for (group_made = 0; group_made < HOST_GROUPS; group_made++) {
+		struct mail_group_new *g = calloc(1, sizeof(*g));
+
+		(void)snprintf(g->name, sizeof(g->name), "g%u", group_made);
+		g->uid = 1000;
+		g->limit_bytes = LIMIT_MIN_BYTES;
+		g->token[0] = (uint8_t)(group_made + 1);
+		ask(&g->m, MAIL_GROUP_NEW, done_group);
+		SIM_CHECK(host_receive());
+		host_dispatch();
+		atomic_store(&host.gauge[group_made]->foreign_pages, 1500);
+	}
+}
+
+static void
+done_group_close(struct mail *m)
+{
+	answered(m);
+	if (m->result != 0)
+		sim_fail("a group cannot be closed: %d", m->result);
+	free(m);
+}
+
+void
+host_close_groups(void)
+{
+	for (uint32_t i = 0; i < HOST_GROUPS; i++) {
+		struct mail_group_close *m = calloc(1, sizeof(*m));
+
+		m->id = host.group[i];
+		ask(&m->m, MAIL_GROUP_CLOSE, done_group_close);
+		while (host_receive())
+			;
+		host_dispatch();
+	}
+}
+
+void
+host_open(const char *store)
+{
+	char err[256];
+
+	memset(&host, 0, sizeof(host));
+	memset(watches, 0, sizeof(watches));
+	host.edges = sim_one_in(2);
+	fds_closing = closing;
+	if (planes_new(&host.planes) != 0)
+		sim_fail("planes_new()");
+	if (backend_open(store, &host.store, err, sizeof(err)) != 0)
+		sim_fail("store: %s", err);
+	open_pager();
+	make_groups();
+}
+
+void
+host_close(void)
+{
+	host_check_answered();
+	for (uint32_t i = 0; i < WATCH_MAX; i++)
+		SIM_CHECK(watches[i].fd == 0);
+	if (fds_used() != 0) {
+		fds_list();
+		sim_fail("%u descriptors were not closed", fds_used());
+	}
+	pager_delete(host.pager);
+	planes_delete(host.planes);
+	backend_close(host.store);
+}
+
+static void
+model_problem(void *ctx, const char *line)
+{
+	(void)ctx;
+	sim_trace("model: %s", line);
+}
+
+void
+host_check_model(void)
+{
+	int n = vm_check(pager_vm(host.pager), model_problem, NULL);
+
+	if (n != 0)
+		sim_fail("%d problems in the model", n);
+}
+
+void
+host_check_empty(void)
+{
+	struct vm *vm = pager_vm(host.pager);
+	struct backend_stats st;
+
+	backend_stats(host.store, &st);
+	if (vm->blocks.used + vm->regions.used + vm->spaces.used > 0 ||
+	    extents_used(vm->slots.extents) > 0 || st.pages > 0)
+		sim_fail("left: %u blocks, %u regions, %u spaces, %llu slots, "
+			 "%llu stored pages",
+		    vm->blocks.used, vm->regions.used, vm->spaces.used,
+		    (unsigned long long)extents_used(vm->slots.extents),
+		    (unsigned long long)st.pages);
+	SIM_CHECK(store_handles() == 0);
+}
+
+#define NCOUNTERS (sizeof(names) / sizeof(names[0]))
+static const char *const names[] = {
+#define COUNTER(name, unit, help) #name,
+#include "counters.h"
+#undef COUNTER
+};
+static uint64_t totals[NCOUNTERS];
+
+static void
+done_stats(struct mail *m)
+{
+	struct mail_stats *s = (struct mail_stats *)m;
+
+	answered(m);
+	for (size_t i = 0; i < NCOUNTERS; i++)
+		totals[i] += s->counters[i];
+	free(s->counters);
+	free(s);
+}
+
+void
+host_stats(void)
+{
+	struct mail_stats *m = calloc(1, sizeof(*m));
+
+	m->counters = calloc(NCOUNTERS, sizeof(*m->counters));
+	m->ncounters = NCOUNTERS;
+	ask(&m->m, MAIL_STATS, done_stats);
+	while (host_receive())
+		;
+	host_dispatch();
+}
+
+void
+host_report(void)
+{
+	for (size_t i = 0; i < NCOUNTERS; i++)
+		printf("%-20s %llu\n", names[i],
+		    (unsigned long long)totals[i]);
+}
+
+uint64_t
+host_counter(const char *name)
+{
+	for (size_t i = 0; i < NCOUNTERS; i++)
+		if (strcmp(names[i], name) == 0)
+			return totals[i];
+	sim_fail("no counter is called %s", name);
+}

@@ -1,0 +1,73 @@
+/*
+ * host.h: the world around the pager: its descriptors, mails and clock
+ *
+ * Plays the fault plane's loop (what plane.c does) and the control plane's
+ * side of the mailboxes, one delivery at a time and in any order.
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel.h"
+#include "pager.h"
+#include "pagerd/protocol.h"
+
+#define HOST_GROUPS 2
+
+struct host {
+	struct planes *planes;
+	struct backend *store;
+	struct pager *pager;
+	uint64_t due_us;   /* what pager_tick() returned */
+	uint32_t waiting;  /* mails sent and not received by the pager */
+	uint32_t asked;	   /* mails sent and not answered */
+	uint32_t asked_of[MAIL_STOP + 1];
+	bool stopping, stopped;
+	bool edges; /* a descriptor is reported only when something new came */
+	uint32_t group[HOST_GROUPS];
+	struct gauge *gauge[HOST_GROUPS];
+	struct mail_check *check; /* the last one answered */
+	uint64_t dropped;	  /* notices */
+	uint64_t stop_home, stop_lost;
+};
+
+extern struct host host;
+
+struct host_counts {
+	uint64_t deliveries, spurious, ticks, mails, attaches, refused, adopts;
+	uint64_t checks, harmless;
+};
+extern struct host_counts host_counts;
+
+void host_open(const char *store);
+void host_close(void); /* the pager has to have nothing left */
+
+/* => one readable descriptor is reported; false: none is */
+bool host_deliver(void);
+void host_deliver_spurious(void);
+bool host_due(void); /* the pager wants a tick now */
+void host_tick(void);
+bool host_receive(void); /* => one mail goes to the pager; false: none */
+void host_dispatch(void); /* answers and notices go to their askers */
+
+void host_attach(struct agent *, const struct pagerd_anchor *);
+void host_adopt(struct proc *);
+void host_reclaim(void);
+void host_limit(void);
+void host_foreign(void); /* the gauges move */
+void host_ask_something(void); /* reports: answers are only looked at */
+void host_check(void);
+void host_check_answered(void);
+void host_stop(void);
+void host_close_groups(void);
+/* => the pager's counters are added to those of the runs before */
+void host_stats(void);
+void host_report(void);
+uint64_t host_counter(const char *name);
+/* => what the pager keeps once every process is gone has to be nothing */
+void host_check_empty(void);
+void host_check_model(void);
+
+#endif

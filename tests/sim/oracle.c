@@ -1,0 +1,332 @@
+/*
+ * oracle.c: what every page of every process must read
+ */
+#include "oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "task.h"
+
+struct bytes { /* shared by the copies that fork makes */
+	uint32_t refs;
+	uint8_t data[PAGE_SIZE];
+};
+
+struct content {
+	struct bytes *b;
+	bool fresh; /* zero, or made of it, since a removal began */
+};
+
+struct opage { /* NULL stands for a page that was never written: zero */
+	uint64_t id;
+	bool lazy;
+	uint32_t n;
+	struct content *may; /* all different */
+};
+
+static const uint8_t zeros[PAGE_SIZE];
+static uint64_t next_id;
+uint64_t oracle_reads, oracle_choices;
+
+static struct bytes *
+bytes_new(const uint8_t *data)
+{
+	struct bytes *b = malloc(sizeof(*b));
+
+	b->refs = 1;
+	memcpy(b->data, data, PAGE_SIZE);
+	return b;
+}
+
+static void
+bytes_put(struct bytes *b)
+{
+	if (--b->refs == 0)
+		free(b);
+}
+
+static void
+add_content(struct opage *o, struct bytes *b, bool fresh)
+{
+	for (uint32_t i = 0; i < o->n; i++) {
+		if (memcmp(o->may[i].b->data, b->data, PAGE_SIZE) == 0) {
+			o->may[i].fresh |= fresh;
+			bytes_put(b);
+			return;
+		}
+	}
+	o->may = realloc(o->may, (o->n + 1) * sizeof(*o->may));
+	o->may[o->n++] = (struct content){ b, fresh };
+}
+
+static struct opage *
+opage_new(void)
+{
+	struct opage *o = calloc(1, sizeof(*o));
+
+	o->id = ++next_id;
+	add_content(o, bytes_new(zeros), false);
+	return o;
+}
+
+static void
+opage_free(struct opage *o)
+{
+	if (o == NULL)
+		return;
+	for (uint32_t i = 0; i < o->n; i++)
+		bytes_put(o->may[i].b);
+	free(o->may);
+	free(o);
+}
+
+/* Thrown away at this moment: zero may be seen already, or not yet. */
+static bool
+may_be_zero(const struct proc *p, uint32_t pg)
+{
+	const struct opage *o = p->mem[pg];
+
+	return o == NULL || o->lazy || task_removing(p, pg);
+}
+
+bool
+oracle_allows(const struct proc *p, uint32_t pg, const uint8_t *data)
+{
+	const struct opage *o = p->mem[pg];
+
+	if (may_be_zero(p, pg) && memcmp(data, zeros, PAGE_SIZE) == 0)
+		return true;
+	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
+		if (memcmp(o->may[i].b->data, data, PAGE_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+first_difference(const uint8_t *a, const uint8_t *b)
+{
+	uint32_t i = 0;
+
+	while (i < PAGE_SIZE && a[i] == b[i])
+		i++;
+	return i;
+}
+
+void
+oracle_describe(const struct proc *p, uint32_t pg, const uint8_t *data)
+{
+	const struct opage *o = p->mem[pg];
+
+	sim_trace("page %u of %u: got %02x%02x%02x%02x, %u contents%s%s", pg,
+	    p->pid, data[0], data[1], data[2], data[3], o == NULL ? 0 : o->n,
+	    o != NULL && o->lazy ? ", lazy" : "",
+	    may_be_zero(p, pg) ? ", may be zero" : "");
+	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
+		const uint8_t *m = o->may[i].b->data;
+
+		sim_trace("  may be %02x%02x%02x%02x, differs at %u%s", m[0],
+		    m[1], m[2], m[3], first_difference(m, data),
+		    memcmp(data, zeros, PAGE_SIZE) == 0 ? " (got zeros)" : "");
+	}
+}
+
+/* The program saw this: what else could have been is not any more. */
+static void
+narrow(struct opage *o, const uint8_t *data, bool removing)
+{
+	bool fresh = removing && memcmp(data, zeros, PAGE_SIZE) == 0;
+
+	if (o->n > 1 || memcmp(o->may[0].b->data, data, PAGE_SIZE) != 0)
+		oracle_choices++;
+	for (uint32_t i = 0; i < o->n; i++) {
+		if (memcmp(o->may[i].b->data, data, PAGE_SIZE) == 0)
+			fresh |= o->may[i].fresh;
+		bytes_put(o->may[i].b);
+	}
+	o->n = 0;
+	add_content(o, bytes_new(data), fresh);
+}
+
+void
+oracle_read(struct proc *p, uint32_t pg, const uint8_t *data)
+{
+	oracle_reads++;
+	if (!oracle_allows(p, pg, data)) {
+		oracle_describe(p, pg, data);
+		sim_fail("process %u reads wrong bytes in page %u", p->pid, pg);
+	}
+	if (p->mem[pg] != NULL)
+		narrow(p->mem[pg], data, task_removing(p, pg));
+}
+
+/* => a write must not show in the copies of others */
+static uint8_t *
+content_own(struct opage *o, uint32_t i)
+{
+	struct bytes *b = o->may[i].b;
+
+	if (b->refs > 1) {
+		o->may[i].b = bytes_new(b->data);
+		bytes_put(b);
+	}
+	return o->may[i].b->data;
+}
+
+/* After a write some contents may have become the same. */
+static void
+unite(struct opage *o)
+{
+	struct content *old = o->may;
+	uint32_t n = o->n;
+
+	o->may = NULL;
+	o->n = 0;
+	for (uint32_t i = 0; i < n; i++)
+		add_content(o, old[i].b, old[i].fresh);
+	free(old);
+}
+
+void
+oracle_write(struct proc *p, uint32_t pg, uint32_t off, const void *src,
+    size_t len)
+{
+	struct opage *o = p->mem[pg];
+
+	if (o == NULL)
+		o = p->mem[pg] = opage_new();
+	if (may_be_zero(p, pg))
+		add_content(o, bytes_new(zeros), task_removing(p, pg));
+	o->lazy = false;
+	for (uint32_t i = 0; i < o->n; i++)
+		memcpy(content_own(o, i) + off, src, len);
+	if (o->n > 1)
+		unite(o);
+}
+
+void
+oracle_zero(struct proc *p, uint32_t start, uint32_t end)
+{
+	for (uint32_t pg = start; pg < end; pg++) {
+		opage_free(p->mem[pg]);
+		p->mem[pg] = NULL;
+	}
+}
+
+static void
+drop_page(struct opage **at)
+{
+	struct opage *o = *at;
+	uint32_t n = o->n;
+
+	o->n = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (o->may[i].fresh)
+			o->may[o->n++].b = o->may[i].b;
+		else
+			bytes_put(o->may[i].b);
+	}
+	if (o->n == 0) {
+		opage_free(o);
+		*at = NULL;
+		return;
+	}
+	for (uint32_t i = 0; i < o->n; i++)
+		o->may[i].fresh = false;
+	o->lazy = false;
+	add_content(o, bytes_new(zeros), false);
+	o->id = ++next_id;
+}
+
+void
+oracle_drop(struct proc *p, uint32_t start, uint32_t end)
+{
+	for (uint32_t pg = start; pg < end; pg++) {
+		if (p->mem[pg] != NULL)
+			drop_page(&p->mem[pg]);
+	}
+}
+
+void
+oracle_free(struct proc *p, uint32_t start, uint32_t end)
+{
+	for (uint32_t pg = start; pg < end; pg++) {
+		if (p->mem[pg] != NULL)
+			p->mem[pg]->lazy = true;
+	}
+}
+
+void
+oracle_move(struct proc *p, uint32_t from, uint32_t to, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct opage *o = p->mem[from + i];
+
+		SIM_CHECK(p->mem[to + i] == NULL);
+		if (o != NULL && task_removing(p, from + i))
+			o->lazy = true;
+		p->mem[to + i] = o;
+		p->mem[from + i] = NULL;
+	}
+}
+
+static struct opage *
+opage_copy(const struct opage *o)
+{
+	struct opage *c = calloc(1, sizeof(*c));
+
+	c->id = ++next_id;
+	c->lazy = o->lazy;
+	c->n = o->n;
+	c->may = calloc(o->n, sizeof(*c->may));
+	for (uint32_t i = 0; i < o->n; i++) {
+		c->may[i] = o->may[i];
+		c->may[i].fresh = false;
+		c->may[i].b->refs++;
+	}
+	return c;
+}
+
+void
+oracle_fork(const struct proc *p, struct proc *child, uint32_t start,
+    uint32_t end)
+{
+	for (uint32_t pg = start; pg < end; pg++) {
+		if (p->mem[pg] == NULL)
+			continue;
+		child->mem[pg] = opage_copy(p->mem[pg]);
+		if (task_removing(p, pg))
+			add_content(child->mem[pg], bytes_new(zeros), false);
+	}
+}
+
+uint64_t
+oracle_page_id(const struct proc *p, uint32_t pg)
+{
+	return p->mem[pg] == NULL ? 0 : p->mem[pg]->id;
+}
+
+uint32_t
+oracle_page_find(const struct proc *p, uint64_t id)
+{
+	uint32_t pg = 0;
+
+	while (pg < SIM_PAGES && (p->mem[pg] == NULL || p->mem[pg]->id != id))
+		pg++;
+	return pg;
+}
+
+bool
+oracle_any(const struct proc *p, uint32_t pg,
+    bool (*pred)(const uint8_t *data))
+{
+	const struct opage *o = p->mem[pg];
+
+	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
+		if (pred(o->may[i].b->data))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,31 @@
+/*
+ * store.h: the real store, watched and made to fail
+ *
+ * backend_store(), backend_load() and backend_free() of the code under test
+ * come here first (see meson.build) and go on to the real ones.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store_plan { /* one call in so many; 0: never */
+	uint32_t full;	/* -ENOSPC */
+	uint32_t error; /* -EIO of a store */
+	uint32_t bad;	/* what is stored can never be read again */
+	bool shut;	/* every store is -ENOSPC */
+};
+extern struct store_plan store_plan;
+
+struct store_counts {
+	uint64_t stores, loads, frees, full, errors, bad;
+};
+extern struct store_counts store_counts;
+
+/* => a page with these bytes could not be read back once */
+bool store_is_bad(const uint8_t *page);
+uint64_t store_handles(void); /* alive */
+void store_reset(void);
+
+#endif
