@@ -68,7 +68,7 @@ struct mail {
 	enum mail_op op;
 	int result;                  /* 0 or -errno */
 	void (*done)(struct mail *); /* control thread */
-	void *ctx; /* the asker's */
+	void *ctx;                   /* the asker's */
 	struct mail *next; /* the fault plane's, while it has the mail */
 };
 
@@ -98,7 +98,6 @@ struct mail_range {
 	uint64_t start, end; /* bytes, page aligned */
 };
 
-
 /*
  * A client's HELLO, checked for size and number of descriptors.  On success
  * the fault plane owns sock, uffd_main, uffd_stage, mem, pagemap and maps, and
@@ -109,14 +108,14 @@ struct mail_attach {
 	uint32_t group; /* EXEC */
 	pid_t pid;      /* from SO_PEERCRED */
 	uid_t uid;
-	bool fork;                       /* HELLO was PAGERD_HELLO_FORK */
+	bool fork; /* HELLO was PAGERD_HELLO_FORK */
 	/*
 	 * FORK: mappings that a fork leaves empty (MADV_WIPEONFORK); the
 	 * asker's, until done.
 	 */
 	const struct mail_range *wiped;
 	size_t nwiped;
-	uint64_t fork_space; /* FORK */
+	uint64_t fork_space;             /* FORK */
 	uint8_t fork_token[TOKEN_BYTES]; /* FORK */
 	uint64_t area_start, area_len, stage_start, anchor_start;
 	int sock, uffd_main /* EXEC, else -1 */, uffd_stage;

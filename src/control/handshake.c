@@ -43,7 +43,7 @@ struct handshake {
 	enum handshake_state state; /* set by enter() */
 	int sock;                   /* owned until taken over */
 	struct ucred cred;
-	struct packet packet; /* owns its descriptors until taken over */
+	struct packet packet;     /* owns its descriptors until taken over */
 	struct mail_range *wiped; /* owned */
 	size_t nwiped;
 	uv_poll_t poll;
@@ -181,7 +181,7 @@ add_wiped(const struct smaps_vma *v, void *ctx)
 	if (more == NULL)
 		return;
 	h->wiped = more;
-	h->wiped[h->nwiped++] = (struct mail_range) { v->start, v->end };
+	h->wiped[h->nwiped++] = (struct mail_range){ v->start, v->end };
 }
 
 /* What the fault plane has of its parent is not all there in a child. */

@@ -72,7 +72,7 @@ struct roster_group {
 	int64_t seen_foreign; /* at the last sample */
 	uint64_t seen_us;
 	double rate; /* of foreign memory's growth of late, pages a us */
-	uint64_t pss_due_ms;  /* not before, uv_now() scale */
+	uint64_t pss_due_ms; /* not before, uv_now() scale */
 	uint64_t pss_backoff;
 };
 

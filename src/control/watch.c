@@ -41,7 +41,7 @@
 #define LOOK_US 500 /* a rate over less is noise */
 #define FORGET_US 100000
 #define FORESEE_US 15000 /* to see, to adopt, to evict */
-#define STILL_PAGES 32 /* less is noise of the kernel's own counters */
+#define STILL_PAGES 32   /* less is noise of the kernel's own counters */
 
 /* One look at the smaps of a space. */
 struct scan {
@@ -133,8 +133,8 @@ static int64_t
 usage_of(const struct roster_group *g)
 {
 	return atomic_load(&g->gauge->model_pages) +
-	    atomic_load(&g->gauge->foreign_pages) +
-	    atomic_load(&g->gauge->parted_pages);
+	       atomic_load(&g->gauge->foreign_pages) +
+	       atomic_load(&g->gauge->parted_pages);
 }
 
 static void
@@ -415,8 +415,7 @@ foresee(struct roster_group *g)
 		g->seen_us = now;
 		g->seen_foreign = foreign;
 	}
-	atomic_store(
-	    &g->gauge->growth_pages, (int64_t)(g->rate * FORESEE_US));
+	atomic_store(&g->gauge->growth_pages, (int64_t)(g->rate * FORESEE_US));
 }
 
 static bool

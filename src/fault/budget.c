@@ -7,7 +7,8 @@
 
 /* Nothing could be evicted: look again after that, then after twice that. */
 #define STUCK_MIN_US 5000
-#define STUCK_MAX_US 160000
+#define STUCK_MAX_US 20000
+#define STUCK_PAGES 64    /* or after so many pages have come */
 #define STALLED_US 100000 /* an agent that is stopped: do not wait for it */
 
 uint64_t
@@ -142,7 +143,7 @@ reclaim_answer(struct pager *p, struct budget *b)
 	planes_answer(p->planes, &m->m, 0);
 }
 
-void
+static void
 budget_stuck(struct pager *p, struct group *g)
 {
 	struct budget *b = budget_of(p, g);
@@ -153,6 +154,7 @@ budget_stuck(struct pager *p, struct group *g)
 			  : b->stuck_gap_us < STUCK_MAX_US ? 2 * b->stuck_gap_us
 							   : STUCK_MAX_US;
 	b->stuck_us = now_us(p) + b->stuck_gap_us;
+	b->stuck_installs = 0;
 	reclaim_answer(p, b);
 	if (over && !b->over) {
 		b->over_events++;
@@ -163,6 +165,29 @@ budget_stuck(struct pager *p, struct group *g)
 		}
 	}
 	b->over = over;
+}
+
+void
+budget_futile(struct pager *p, struct group *g, uint64_t n)
+{
+	struct budget *b = budget_of(p, g);
+
+	b->futile += n;
+	if (b->futile <= g->counts.resident)
+		return;
+	b->futile = 0;
+	budget_stuck(p, g);
+}
+
+void
+budget_installed(struct pager *p, struct group *g, uint64_t n)
+{
+	struct budget *b = budget_of(p, g);
+
+	reclaim_installed(g, n);
+	b->stuck_installs += n;
+	if (b->stuck_installs >= STUCK_PAGES)
+		b->stuck_us = 0;
 }
 
 static uint64_t

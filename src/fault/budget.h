@@ -35,7 +35,14 @@ bool budget_admit(struct pager *, struct group *);
  */
 uint64_t budget_balance(struct pager *, struct group *);
 
-/* => eviction came to nothing: faults are let in for a while, that is said */
-void budget_stuck(struct pager *, struct group *);
+/*
+ * budget_futile: of n pages that were tried, none could be captured
+ *
+ * => when all that is resident was tried so, faults are let in for a while,
+ *    and that is said
+ */
+void budget_futile(struct pager *, struct group *, uint64_t n);
+/* => n pages more are resident: there may be something to evict again */
+void budget_installed(struct pager *, struct group *, uint64_t n);
 
 #endif

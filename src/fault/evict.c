@@ -280,6 +280,7 @@ captured(struct pager *p, struct client *c, uint32_t i)
 				      ->gauge.parted_pages,
 		    1);
 	budget_of(p, c->space->group)->stuck_gap_us = 0;
+	budget_of(p, c->space->group)->futile = 0;
 	c->evicted++;
 	budget_of(p, c->space->group)->evicted++;
 }
@@ -376,7 +377,7 @@ apply_moved(struct pager *p, struct client *c, const uint8_t *status)
 	}
 	set_staged(p, c, n);
 	if (n == 0 && b->nshared == 0)
-		budget_stuck(p, c->space->group);
+		budget_futile(p, c->space->group, b->npages);
 	b->next = 0;
 	b->state = BATCH_STORING;
 	client_publish(p, c);

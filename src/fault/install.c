@@ -5,18 +5,11 @@
 
 #include "assert.h"
 #include "backend.h"
+#include "budget.h"
 #include "client.h"
 #include "evict.h"
 #include "planes.h"
-#include "reclaim.h"
 #include "uffd.h"
-
-static void
-installed(struct pager *p, struct client *c, uint64_t n)
-{
-	(void)p;
-	reclaim_installed(c->space->group, n);
-}
 
 /*
  * The page is there: an old message, or somebody was faster.  Its waiter
@@ -43,7 +36,7 @@ install_zero(struct pager *p, struct client *c, struct region *r, uint64_t page)
 	if (n < 0)
 		return (int)n;
 	region_resident(&p->vm, r, page);
-	installed(p, c, 1);
+	budget_installed(p, c->space->group, 1);
 	c->zero_fills++;
 	count(p, C_zero_fills, 1);
 	return 0;
@@ -107,7 +100,7 @@ filled(struct pager *p, struct client *c, struct region *r, uint64_t page,
 		else
 			region_resident(&p->vm, r, page + i);
 	}
-	installed(p, c, n);
+	budget_installed(p, c->space->group, n);
 	c->refaults += n;
 	budget_of(p, c->space->group)->refaults += n;
 	count(p, C_refaults, 1);

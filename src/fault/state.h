@@ -88,10 +88,12 @@ struct client { /* one for each space, by its index */
 
 struct budget { /* one for each group, by its index */
 	struct gauge gauge;
-	uint64_t staged;       /* pages captured, still in staging areas */
-	uint64_t peak;         /* pages */
-	uint64_t stuck_us;     /* nothing could be evicted: not before then */
-	uint64_t stuck_gap_us; /* doubled each time, 0 after a success */
+	uint64_t staged;         /* pages captured, still in staging areas */
+	uint64_t peak;           /* pages */
+	uint64_t stuck_us;       /* nothing could be evicted: not before then */
+	uint64_t stuck_gap_us;   /* doubled each time, 0 after a success */
+	uint64_t stuck_installs; /* pages that came since */
+	uint64_t futile;         /* pages tried since one could be captured */
 	uint64_t over_events;
 	uint64_t faults, evicted, refaults, wait_us;
 	bool evicting, over;
