@@ -60,7 +60,7 @@ stalled(struct pager *p, const struct batch *b)
 	return b->sent_us + STALLED_US < now_us(p);
 }
 
-/* => pages that agents are capturing now, not counting stopped ones */
+/* => pages that agents are taking out now, not counting stopped ones */
 static uint64_t
 in_flight(struct pager *p, const struct group *g)
 {
@@ -70,7 +70,8 @@ in_flight(struct pager *p, const struct group *g)
 	TAILQ_FOREACH(sp, &g->spaces, entry) {
 		const struct batch *b = &client_of(p, sp)->batch;
 
-		if (b->state == BATCH_MOVING && !stalled(p, b))
+		if ((b->state == BATCH_MOVING || b->state == BATCH_UNSHARING) &&
+		    !stalled(p, b))
 			n += b->npages;
 	}
 	return n;

@@ -192,12 +192,14 @@ client_service_stage(struct pager *p, struct client *c)
 	struct uffd_message msgs[16];
 	ssize_t n;
 
-	while ((n = uffd_read(c->uffd_stage, msgs, 16)) > 0)
+	while ((n = uffd_read(c->uffd_stage, msgs, 16)) > 0) {
+		c->batch.dirty = true;
 		for (ssize_t i = 0; i < n; i++)
 			if (uffd_copy(c->uffd_stage, msgs[i].addr, p->zeros,
 				PAGE_BYTES, 0) < 0)
 				(void)uffd_wake(c->uffd_stage, msgs[i].addr,
 				    PAGE_BYTES);
+	}
 }
 
 void

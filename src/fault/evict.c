@@ -100,8 +100,10 @@ send_runs(struct pager *p, struct client *c, enum pagerd_msg_type type,
 		.nruns = nruns,
 	};
 
-	if (type == PAGERD_MSG_MOVE && b->staged > 0)
+	if (type == PAGERD_MSG_MOVE && (b->staged > 0 || b->dirty)) {
 		m.flags = PAGERD_MOVE_EMPTY_FIRST;
+		b->dirty = false;
+	}
 	for (uint32_t i = 0; i < nruns; i++)
 		m.npages += PAGERD_RUN_PAGES(runs[i]);
 	memcpy(m.runs, runs, nruns * sizeof(runs[0]));
@@ -169,8 +171,11 @@ send_unshare(struct pager *p, struct client *c)
 	if (send_runs(p, c, PAGERD_MSG_UNSHARE, b->shared, b->nshared) < 0)
 		return 0;
 	b->state = BATCH_UNSHARING;
+	b->npages = 0;
+	for (uint32_t i = 0; i < b->nshared; i++)
+		b->npages += PAGERD_RUN_PAGES(b->shared[i]);
 	client_set_busy(p, c);
-	return 1;
+	return b->npages;
 }
 
 static void
@@ -366,8 +371,8 @@ apply_moved(struct pager *p, struct client *c, const uint8_t *status)
 		bool there = flags[i] & (PEER_PRESENT | PEER_SWAPPED);
 
 		b->block[i] = 0;
-		/* What is there was taken, whatever the agent says. */
-		if (there)
+		/* Something else may stand in its place (EEXIST). */
+		if (status[i] == 0 && there)
 			captured(p, c, i);
 		else if (status[i] == 0)
 			captured_hole(p, c, i);
@@ -384,6 +389,21 @@ apply_moved(struct pager *p, struct client *c, const uint8_t *status)
 	return 0;
 }
 
+/*
+ * Nobody says: it was if it is in staging and not where it came from (what the
+ * batch before has left in staging is not this page).
+ */
+static bool
+was_moved(const struct client *c, uint32_t i, uint8_t staged)
+{
+	const uint8_t there = PEER_PRESENT | PEER_SWAPPED;
+	uint8_t left;
+
+	return staged & there &&
+	       peer_pages(c->pagemap, c->batch.addr[i], 1, &left) == 0 &&
+	       !(left & there);
+}
+
 void
 evict_lose_agent(struct pager *p, struct client *c)
 {
@@ -394,9 +414,7 @@ evict_lose_agent(struct pager *p, struct client *c)
 	if (b->state == BATCH_MOVING &&
 	    staging_read(p, c, b->npages, flags) == 0) {
 		for (uint32_t i = 0; i < b->npages; i++)
-			status[i] = flags[i] & (PEER_PRESENT | PEER_SWAPPED)
-					? 0
-					: EAGAIN;
+			status[i] = was_moved(c, i, flags[i]) ? 0 : EAGAIN;
 		(void)apply_moved(p, c, status);
 		b->nshared = 0;
 	} else if (b->state != BATCH_STORING) {

@@ -56,6 +56,7 @@ struct batch {
 	uint32_t seq;
 	uint32_t npages;
 	uint32_t next;   /* STORING: first page not stored yet */
+	bool dirty;      /* something else has filled staging: empty it first */
 	uint32_t staged; /* pages in the client's staging area */
 	uint64_t sent_us;
 	uint64_t addr[BATCH_PAGES];
