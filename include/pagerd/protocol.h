@@ -39,7 +39,7 @@
 
 /* The environment of a managed program. */
 #define PAGERD_ENV_SOCKET "PAGERD_SOCKET" /* path of the client socket */
-#define PAGERD_ENV_GROUP "PAGERD_GROUP" /* group's token, 32 hex digits */
+#define PAGERD_ENV_GROUP "PAGERD_GROUP"   /* group's token, 32 hex digits */
 
 enum pagerd_msg_type {
 	PAGERD_MSG_WELCOME = 1,
@@ -56,8 +56,8 @@ enum pagerd_msg_type {
 
 struct pagerd_msg {
 	uint16_t version; /* PAGERD_PROTOCOL_VERSION */
-	uint16_t type; /* enum pagerd_msg_type */
-	uint32_t size; /* of the whole packet, bytes */
+	uint16_t type;    /* enum pagerd_msg_type */
+	uint32_t size;    /* of the whole packet, bytes */
 };
 
 /* daemon to client; fds: /dev/userfaultfd, opened for writing */
@@ -72,13 +72,13 @@ enum pagerd_hello_kind {
 
 /* Order of the descriptors that come with HELLO. */
 enum pagerd_hello_fd {
-	PAGERD_FD_STAGE, /* userfaultfd for the staging area, raw */
-	PAGERD_FD_MEM, /* /proc/self/mem, read-only */
+	PAGERD_FD_STAGE,   /* userfaultfd for the staging area, raw */
+	PAGERD_FD_MEM,     /* /proc/self/mem, read-only */
 	PAGERD_FD_PAGEMAP, /* /proc/self/pagemap */
-	PAGERD_FD_MAPS, /* /proc/self/maps */
-	PAGERD_FD_SMAPS, /* /proc/self/smaps */
-	PAGERD_FD_STATM, /* /proc/thread-self/statm, of the agent */
-	PAGERD_FD_MAIN, /* userfaultfd for the program, raw; only EXEC */
+	PAGERD_FD_MAPS,    /* /proc/self/maps */
+	PAGERD_FD_SMAPS,   /* /proc/self/smaps */
+	PAGERD_FD_STATM,   /* /proc/thread-self/statm, of the agent */
+	PAGERD_FD_MAIN,    /* userfaultfd for the program, raw; only EXEC */
 	PAGERD_FDS_EXEC = 7,
 	PAGERD_FDS_FORK = 6, /* the kernel gave the daemon FD_MAIN already */
 };
@@ -96,9 +96,9 @@ struct pagerd_msg_hello {
 	uint32_t agent_tid;
 	uint8_t group_token[PAGERD_TOKEN_BYTES]; /* EXEC */
 	uint8_t space_token[PAGERD_TOKEN_BYTES]; /* FORK: from the anchor */
-	uint64_t space_id; /* FORK: from the anchor */
-	uint64_t area_start, area_len; /* bytes, page aligned */
-	uint64_t stage_start; /* PAGERD_STAGE_PAGES pages, inside the area */
+	uint64_t space_id;                       /* FORK: from the anchor */
+	uint64_t area_start, area_len;           /* bytes, page aligned */
+	uint64_t stage_start;  /* PAGERD_STAGE_PAGES pages, inside the area */
 	uint64_t anchor_start; /* one page */
 };
 
@@ -138,15 +138,15 @@ struct pagerd_msg_refused {
 struct pagerd_msg_move {
 	struct pagerd_msg hdr;
 	uint32_t seq;
-	uint32_t flags; /* PAGERD_MOVE_*, MOVE only */
-	uint32_t nruns; /* 1 .. PAGERD_STAGE_PAGES; as many are sent */
+	uint32_t flags;  /* PAGERD_MOVE_*, MOVE only */
+	uint32_t nruns;  /* 1 .. PAGERD_STAGE_PAGES; as many are sent */
 	uint32_t npages; /* sum over the runs, <= PAGERD_STAGE_PAGES */
 	uint64_t runs[PAGERD_STAGE_PAGES];
 };
 /* UNSHARE makes each page of the runs the process's own (breaks COW). */
 #define pagerd_msg_unshare pagerd_msg_move
-#define PAGERD_MOVE_SIZE(nruns) \
-	(sizeof(struct pagerd_msg_move) - \
+#define PAGERD_MOVE_SIZE(nruns)                                                \
+	(sizeof(struct pagerd_msg_move) -                                      \
 	    (PAGERD_STAGE_PAGES - (nruns)) * sizeof(uint64_t))
 
 struct pagerd_msg_moved {

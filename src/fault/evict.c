@@ -37,7 +37,7 @@
 
 #define STORE_SLICE 16
 #define FULL_US 100000 /* the store is full: try again after */
-#define UNSHARE_PAGES 64u
+#define UNSHARE_PAGES 32u
 
 static uint64_t
 staged_where(const struct pager *p, const struct client *c, uint32_t i)
@@ -158,6 +158,27 @@ shared_runs(struct pager *p, struct client *c, uint64_t *runs)
 	return n;
 }
 
+/*
+ * The agent is about to write to these pages, so to speak: it must not fault,
+ * for it would wait for room that only it can make.
+ */
+static int
+unprotect_run(struct pager *p, struct client *c, uint64_t run)
+{
+	uint64_t addr = PAGERD_RUN_ADDR(run), n = PAGERD_RUN_PAGES(run);
+	int rc = uffd_protect(c->uffd, addr, n * PAGE_BYTES, false);
+
+	if (rc < 0)
+		return rc;
+	for (uint64_t i = 0; i < n; i++, addr += PAGE_BYTES) {
+		struct region *r = space_find(c->space, addr);
+
+		region_resident(&p->vm, r, region_page(r, addr));
+	}
+	return 0;
+}
+
+/* => pages sent for, each of which will become two */
 static uint32_t
 send_unshare(struct pager *p, struct client *c)
 {
@@ -166,14 +187,19 @@ send_unshare(struct pager *p, struct client *c)
 
 	b->nshared = shared_runs(p, c, runs);
 	memcpy(b->shared, runs, b->nshared * sizeof(runs[0]));
-	if (b->nshared == 0)
-		return 0;
-	if (send_runs(p, c, PAGERD_MSG_UNSHARE, b->shared, b->nshared) < 0)
+	b->npages = 0;
+	for (uint32_t i = 0; i < b->nshared; i++) {
+		if (unprotect_run(p, c, runs[i]) < 0)
+			return 0;
+		b->npages += PAGERD_RUN_PAGES(runs[i]);
+	}
+	if (b->nshared == 0 ||
+	    send_runs(p, c, PAGERD_MSG_UNSHARE, b->shared, b->nshared) < 0)
 		return 0;
 	b->state = BATCH_UNSHARING;
-	b->npages = 0;
-	for (uint32_t i = 0; i < b->nshared; i++)
-		b->npages += PAGERD_RUN_PAGES(b->shared[i]);
+	atomic_fetch_add(&budget_of(p, c->space->group)->gauge.parted_pages,
+	    b->npages);
+	count(p, C_unshares, b->npages);
 	client_set_busy(p, c);
 	return b->npages;
 }
@@ -280,10 +306,6 @@ captured(struct pager *p, struct client *c, uint32_t i)
 	} else {
 		captured_dirty(p, c, r, page, i);
 	}
-	if (c->batch.unshared)
-		atomic_fetch_add(&budget_of(p, c->space->group)
-				      ->gauge.parted_pages,
-		    1);
 	budget_of(p, c->space->group)->stuck_gap_us = 0;
 	budget_of(p, c->space->group)->futile = 0;
 	c->evicted++;

@@ -51,25 +51,16 @@ resolve_fill(struct pager *p, struct client *c, struct region *r,
 	return install_fill(p, c, r, page, n, keep);
 }
 
-/*
- * A write to a page that a fork shares makes it two.  But what an agent does to
- * make room must not wait for room.
- */
-static bool
-takes_memory(struct pager *p, const struct client *c, const struct region *r,
-    uint64_t page)
-{
-	return slot_forked(region_slot(&p->vm, r, page)) &&
-	       c->batch.state != BATCH_UNSHARING;
-}
-
 static int
 resolve_in(struct pager *p, struct client *c, struct region *r, struct fault *f)
 {
 	uint64_t page = region_page(r, f->addr);
 	enum plan plan = r->memtype->plan(&p->vm, r, page, f->access);
 
-	if (plan == PLAN_UNPROTECT && !takes_memory(p, c, r, page)) {
+	/* A write to a page that a fork shares makes it two: that takes room.
+	 */
+	if (plan == PLAN_UNPROTECT &&
+	    !slot_forked(region_slot(&p->vm, r, page))) {
 		r->readahead.write = true;
 		return install_unprotect(p, c, r, page);
 	}

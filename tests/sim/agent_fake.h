@@ -81,6 +81,7 @@ struct agent {
 struct agent_counts {
 	uint64_t moves, moved_pages, holes, busy, again, failed, unregistered;
 	uint64_t unshares, unshare_faults, empties, releases, garbage, killed;
+	uint64_t deaths;
 };
 extern struct agent_counts agent_counts;
 

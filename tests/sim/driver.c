@@ -198,6 +198,26 @@ act_hostile(void)
 	return true;
 }
 
+/*
+ * Something kills the agent alone: the process lives on, and the daemon goes
+ * on with what it has of it.
+ */
+static bool
+act_agent_dies(void)
+{
+	struct proc *p = pick_proc();
+	struct agent *a = p->agent;
+
+	if (!p->running || p->hostile || a->closed || !a->connected ||
+	    a->state == AGENT_HELLO || !sim_one_in(400))
+		return false;
+	sim_trace("agent of %u dies alone", p->pid);
+	agent_counts.deaths++;
+	agent_kill(a);
+	agent_exit(a);
+	return true;
+}
+
 /* What hangs by its own fault is killed at some time, as people do. */
 static bool
 act_reap(void)
@@ -229,6 +249,7 @@ static const struct action {
 	{ 15, act_signal },
 	{ 10, act_store },
 	{ 20, act_hostile },
+	{ 20, act_agent_dies },
 	{ 20, act_reap },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))

@@ -303,6 +303,17 @@ do_change(struct task *t)
 		do_grow(t);
 }
 
+/* mlockall(2) touches everything, what is the agent's too. */
+static void
+do_lock(struct task *t)
+{
+	const struct agent *a = t->proc->agent;
+
+	if (a->state != AGENT_NONE && a->state != AGENT_GONE && a->stage > 0)
+		task_touch(t, OP_LOCK, a->stage + sim_below(16),
+		    1 + sim_below(8));
+}
+
 /*
  * fork() has not returned in the child before its agent is ready: it does
  * nothing to its mappings.  That it touches memory is more than programs do.
@@ -336,9 +347,11 @@ program_begin(struct task *t)
 		do_mark(t);
 	else if (r < 980)
 		do_thread(t);
-	else if (r < 994)
+	else if (r < 992)
 		do_fork(t);
-	else if (sim_one_in(3) && program_alive() > 2)
+	else if (r < 994)
+		do_lock(t);
+	else if (program_alive() > 3)
 		proc_kill(t->proc);
 }
 

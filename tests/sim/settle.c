@@ -300,11 +300,24 @@ check_released(void)
 	}
 }
 
+/* Who has not said HELLO yet cannot say what it did not inherit. */
+static bool
+somebody_forks(void)
+{
+	for (uint32_t i = 0; i < kernel.nprocs; i++) {
+		const struct agent *a = kernel.procs[i]->agent;
+
+		if (a->state == AGENT_ANCHOR || a->state == AGENT_HELLO)
+			return true;
+	}
+	return false;
+}
+
 /* A stopped agent would keep the daemon waiting: it is killed after a while. */
 static void
 stop(void)
 {
-	if (sim_one_in(2))
+	if (sim_one_in(2) || somebody_forks())
 		settle();
 	host_stop();
 	settle();

@@ -130,6 +130,16 @@ step_touch(struct task *t)
 		finish(t);
 }
 
+static void
+step_lock(struct task *t)
+{
+	for (; t->pg < t->end; t->pg++) {
+		if (!open_page(t, t->pg, false))
+			return;
+	}
+	finish(t);
+}
+
 void
 task_touch(struct task *t, enum task_op op, uint32_t pg, uint32_t n)
 {
@@ -137,7 +147,8 @@ task_touch(struct task *t, enum task_op op, uint32_t pg, uint32_t n)
 	sim_trace("task %u.%u %s %u +%u", t->proc->pid, t->index,
 	    op == OP_READ           ? "reads"
 		: op == OP_WRITE    ? "writes"
-				    : "pins",
+		: op == OP_PIN	    ? "pins"
+				    : "locks",
 	    pg, n);
 	t->op = op;
 	t->pg = pg;
@@ -611,8 +622,8 @@ step_fork(struct task *t)
 void
 task_step(struct task *t)
 {
-	bool fault =
-	    t->op == OP_READ || t->op == OP_WRITE || t->op == OP_PIN;
+	bool fault = t->op == OP_READ || t->op == OP_WRITE ||
+	    t->op == OP_PIN || t->op == OP_LOCK;
 
 	SIM_CHECK(task_ready(t) && t->op != OP_NONE);
 	if (fault && t->w.state == WAIT_WOKEN)
@@ -624,6 +635,9 @@ task_step(struct task *t)
 		break;
 	case OP_PIN:
 		step_pin(t);
+		break;
+	case OP_LOCK:
+		step_lock(t);
 		break;
 	case OP_ADVISE:
 		step_advise(t);

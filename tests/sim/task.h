@@ -18,7 +18,8 @@ enum task_op {
 	OP_NONE,
 	OP_READ,
 	OP_WRITE,
-	OP_PIN,    /* O_DIRECT read(2) into a page */
+	OP_PIN,	   /* O_DIRECT read(2) into a page */
+	OP_LOCK,   /* mlockall(2), in the agent's memory */
 	OP_ADVISE, /* MADV_DONTNEED, MADV_FREE */
 	OP_EVENTS, /* a call has changed mappings, and has to tell */
 	OP_FORK,

@@ -431,6 +431,8 @@ uffd_copy(int fd, uint64_t dst, const void *src, size_t len, unsigned int flags)
 	uint32_t pg = r.start;
 	int rc = copy_check(&r, flags);
 
+	if (rc == 0 && !sim.settling && sim_one_in(400))
+		rc = -ENOMEM;
 	for (; rc == 0 && pg < r.end; pg++, from += PAGE_SIZE) {
 		if (!pte_none(&r.proc->pte[pg]))
 			break;
