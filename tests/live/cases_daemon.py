@@ -310,7 +310,7 @@ def private(live):
     os.mkdir(runtime, 0o700)
     env = {'XDG_RUNTIME_DIR': runtime}
     before = set(os.listdir('/run')), set(os.listdir('/tmp'))
-    for argv in (['memops', 'mremap-move', WANTS], ['forks', 'many', WANTS],
+    for argv in (['memops', 'mremap-move', WANTS], ['forks', 'halves', WANTS],
                  ['procs', 'exec', WANTS]):
         argv = [live.prog(argv[0])] + argv[1:]
         plain = live.plain(argv, env=env)

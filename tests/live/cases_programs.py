@@ -327,7 +327,7 @@ def compile_big(live):
 
 def stress_argv(which):
     return ['stress-ng', '--temp-path', '.', '--no-rand-seed', '--timeout',
-            '300', '--oomable', *STRESS[which]]
+            '60', '--oomable', *STRESS[which]]
 
 
 # As root this one takes pages away from the machine (MADV_HWPOISON).
@@ -400,7 +400,7 @@ def user_own(live):
                  ('kio', 'pipe', '32'), ('kio', 'direct', '32'),
                  ('procs', 'exec', '64'), ('fuzzmem', '64', '2000')):
         live.both([live.prog(argv[0]), *argv[1:]], 16 * MIB, daemon,
-                  user=True)
+                  user=True, budget=argv[0] != 'fuzzmem')
     run = live.managed([live.prog('steady'), '64', '3'], 16 * MIB, daemon,
                        user=True, budget=False,
                        hold=expect_owner(daemon))
