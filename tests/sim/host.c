@@ -398,7 +398,7 @@ host_attach(struct agent *a, const struct pagerd_anchor *anchor)
 		memcpy(m->fork_token, anchor->space_token, TOKEN_BYTES);
 		find_wiped(t);
 	}
-	if (sim_one_in(40) && !p->hostile && m->nwiped <= 1)
+	if (sim_one_in(40) && !p->hostile && !p->marked)
 		spoil(t);
 	host_counts.attaches++;
 	sim_trace("%u says HELLO%s%s", p->pid, m->fork ? ", forked" : "",

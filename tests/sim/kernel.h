@@ -71,6 +71,7 @@ struct proc {
 	uint32_t anchor; /* page, 0: none */
 	uint64_t space; /* the pager's name for it, 0: not known */
 	bool raw; /* made by a raw clone: has no agent */
+	bool marked; /* its parent kept mappings from it (madvise) */
 	uint32_t nforks; /* children alive or dead */
 	uint32_t adopts; /* asked for and not answered yet */
 };

@@ -331,7 +331,7 @@ program_begin(struct task *t)
 	bool forking = in_fork(t->proc);
 	uint32_t r = sim_below(forking ? 770 : 1000);
 
-	if (forking && has_marks(t->proc))
+	if (forking && t->proc->marked)
 		return;
 	if (r < 400)
 		do_touch(t, OP_READ);

@@ -520,6 +520,8 @@ copy_process(struct proc *p, bool raw)
 		c->main->enabled = c->main->events = true;
 	}
 	mm_fork(p, c, c->main);
+	TAILQ_FOREACH(v, &p->vmas, link)
+		c->marked |= !v->agent && (v->wipeonfork || v->dontfork);
 	TAILQ_FOREACH(v, &c->vmas, link) {
 		if (!v->wipeonfork)
 			oracle_fork(p, c, v->start, v->end);
