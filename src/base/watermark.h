@@ -28,7 +28,7 @@ static inline struct watermarks
 watermarks_of(uint64_t limit_bytes)
 {
 	uint64_t limit = limit_bytes / 4096;
-	uint64_t gap = limit / 32 < 256 ? 256 : limit / 32;
+	uint64_t gap = limit / 20 < 320 ? 320 : limit / 20;
 	uint64_t head = limit / 2 < HEADROOM_PAGES ? limit / 2 : HEADROOM_PAGES;
 
 	if (gap > 16384)
@@ -38,7 +38,7 @@ watermarks_of(uint64_t limit_bytes)
 		.low = limit - 2 * gap,
 		.high = limit - gap,
 		.limit = limit,
-		.rescan = gap / 2,
+		.rescan = gap / 4,
 	};
 }
 

@@ -57,13 +57,31 @@ difference(uint64_t slot, uint8_t flags)
 			return "resident in the model, missing in the client";
 		if (wp != slot_protected(slot))
 			return wp ? "write-protected, but not in the model"
-				  : "clean in the model, writable in the "
+				  : "protected in the model, writable in the "
 				    "client";
 		return NULL;
 	case SLOT_OUT:
 		return there ? "out in the model, present in the client" : NULL;
 	}
 	return "in no state";
+}
+
+/*
+ * The kernel lets go of pages without a word after madvise(2): also of one that
+ * was filled between the event and the deed.  Such a page reads zero, which is
+ * what the model says of pages that it does not know.
+ */
+static bool
+let_go(struct pager *p, struct region *r, uint64_t addr, uint8_t flags)
+{
+	uint64_t page = region_page(r, addr);
+	uint64_t slot = region_slot(&p->vm, r, page);
+
+	if (slot_state(slot) != SLOT_RESIDENT || slot_block(slot) != 0 ||
+	    flags & (PEER_PRESENT | PEER_SWAPPED))
+		return false;
+	region_forget(&p->vm, r, page);
+	return true;
 }
 
 /* => 0; -EAGAIN: it cannot be said now; -ESRCH: the client is gone */
@@ -87,10 +105,10 @@ look_again(struct pager *p, uint64_t space, uint64_t addr, const char **what)
 	if (rc < 0)
 		return rc;
 	r = space_find(c->space, addr);
-	*what = r == NULL
-		    ? NULL
-		    : difference(region_slot(&p->vm, r, region_page(r, addr)),
-			  flags);
+	*what = NULL;
+	if (r != NULL && !let_go(p, r, addr, flags))
+		*what = difference(region_slot(&p->vm, r, region_page(r, addr)),
+		    flags);
 	return 0;
 }
 

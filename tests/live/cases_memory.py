@@ -67,15 +67,15 @@ def small_space(live):
               live.daemon())
 
 
-def fuzz(mib, steps, raw=()):
-    """A case of three random programs; TEST_SEED names the first.
+def fuzz(mib, steps, programs, raw=()):
+    """A case of random programs; TEST_SEED names the first.
 
     They are about bytes: much of what they map is read-only or is filled
     while it is new, and so the budget is not held to the MiB.
     """
     def case(live):
         daemon = live.daemon()
-        for i in range(3):
+        for i in range(programs):
             seed = str(live.seed + i)
             print('fuzzmem with TEST_SEED=%s' % seed)
             live.both([live.prog('fuzzmem'), str(mib), str(steps), *raw],
@@ -111,7 +111,7 @@ add('alloc-glibc', alloc(None))
 add('alloc-brk', own('alloc', 'brk', '64', '1'))
 for key, value in PRELOADS.items():
     add('alloc-' + key, alloc(value))
-add('fuzz', fuzz(64, 3000), timeout=600)
-add('fuzz-raw', fuzz(64, 3000, ('raw',)), timeout=600)
-add('fuzz-long', fuzz(128, 12000), 'long', 1200)
-add('fuzz-raw-long', fuzz(128, 12000, ('raw',)), 'long', 1200)
+add('fuzz', fuzz(64, 3000, 1), timeout=600)
+add('fuzz-raw', fuzz(64, 3000, 1, ('raw',)), timeout=600)
+add('fuzz-long', fuzz(64, 8000, 3), 'long', 1200)
+add('fuzz-raw-long', fuzz(64, 8000, 2, ('raw',)), 'long', 1200)

@@ -16,23 +16,20 @@ CASES = {}
 PYTHON = '/usr/bin/python3'
 SORT_MIB = 200
 STRESS = {
-    # so many that each worker has passed through all methods
-    'vm': ['--vm', '2', '--vm-bytes', '32m', '--vm-method', 'all',
-           '--verify', '--vm-ops', '200000'],
     'fork': ['--fork', '2', '--fork-ops', '400', '--vm', '1', '--vm-bytes',
-             '64m', '--vm-keep', '--vm-method', 'incdec', '--verify',
+             '256m', '--vm-keep', '--vm-method', 'incdec', '--verify',
              '--vm-ops', '4000'],
     'vfork': ['--vfork', '2', '--vfork-ops', '400', '--vm', '1',
-              '--vm-bytes', '64m', '--vm-keep', '--vm-method', 'flip',
+              '--vm-bytes', '256m', '--vm-keep', '--vm-method', 'flip',
               '--verify', '--vm-ops', '4000'],
     # its mappings are populated by the kernel at once, before anybody can
     # adopt them: each must be small beside the budget
     'mremap': ['--mremap', '2', '--mremap-bytes', '4m', '--verify',
-               '--mremap-ops', '400', '--vm', '1', '--vm-bytes', '64m',
+               '--mremap-ops', '400', '--vm', '1', '--vm-bytes', '256m',
                '--vm-keep', '--vm-method', 'incdec', '--verify', '--vm-ops',
                '8000'],
     'madvise': ['--madvise', '2', '--madvise-ops', '60', '--vm', '1',
-                '--vm-bytes', '64m', '--vm-keep', '--vm-method', 'modulo-x',
+                '--vm-bytes', '256m', '--vm-keep', '--vm-method', 'modulo-x',
                 '--verify', '--vm-ops', '1000'],
     'mmap': ['--mmap', '2', '--mmap-bytes', '48m', '--mmap-mprotect',
              '--verify', '--mmap-ops', '20'],
@@ -43,7 +40,7 @@ STRESS = {
     # a program that has userfaultfds of its own
     'userfaultfd': ['--userfaultfd', '1', '--userfaultfd-bytes', '16m',
                     '--userfaultfd-ops', '10000', '--vm', '1', '--vm-bytes',
-                    '64m', '--vm-keep', '--vm-method', 'ror', '--verify',
+                    '256m', '--vm-keep', '--vm-method', 'ror', '--verify',
                     '--vm-ops', '4000'],
 }
 
@@ -330,10 +327,34 @@ def stress_argv(which):
             '60', '--oomable', *STRESS[which]]
 
 
+VM_LOOP = """
+for method in all "$@"; do
+	stress-ng --temp-path . --no-rand-seed --oomable --vm 2 --vm-bytes 64m \\
+	    --vm-method "$method" --verify --vm-ops 20000 --timeout 3 || exit 1
+	echo "$method"
+done
+"""
+
+
+@add('stress-vm')
+def stress_vm(live):
+    """Every method has its turn, so that none takes all of the time."""
+    refusal = subprocess.run(
+        ['stress-ng', '--vm', '1', '--vm-method', 'which'], env=live.env,
+        capture_output=True, timeout=60, check=False)
+    words = (refusal.stdout + refusal.stderr).decode().split()
+    methods = words[words.index('all') + 1:]
+    check(len(methods) > 25, 'stress-ng has no methods: %s' % words)
+    run = live.both(['/bin/sh', '-c', VM_LOOP, 'sh', *methods], 16 * MIB,
+                    live.daemon())
+    check(run.stdout().split() == ['all'] + methods, run.stdout())
+
+
 # As root this one takes pages away from the machine (MADV_HWPOISON).
 STRESS_AS_USER = ('madvise',)
-# Its mappings are also shared, locked and read-only: nobody can evict those.
-STRESS_WITHOUT_BUDGET = ('mmap',)
+# Their mappings are also shared, locked, read-only, or populated at once by the
+# kernel: nobody can evict, or foresee, those.
+STRESS_WITHOUT_BUDGET = ('mmap', 'madvise')
 
 
 def stress_case(which, **options):

@@ -29,7 +29,7 @@
 
 #define RUN_MAX 512
 #define PROTECT_MAX 64 /* pages that are not writable cannot be captured */
-#define CHILDREN_MAX 3
+#define CHILDREN_MAX 2
 #define DEPTH_MAX 2
 #define RW (PROT_READ | PROT_WRITE)
 
