@@ -3,7 +3,7 @@
  *
  *	sim [--seed N] [--steps N] [--store SPEC] [--break NAME]
  *	    [--faults N] [--stage-moves] [--overtake] [--strict]
- *	    [--print] [--verbose]
+ *	    [--coverage] [--print] [--verbose]
  *
  * A run is a world of its own: some processes, a pager, so many random steps,
  * now and then a moment of quiet in which everything has to be right, and an
@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "agent_fake.h"
+#include "cover.h"
 #include "ctx.h"
 #include "fds.h"
 #include "host.h"
@@ -342,7 +343,7 @@ run(uint64_t from, uint64_t steps, const char *store)
 
 struct settings {
 	const char *store;
-	bool verbose;
+	bool verbose, coverage;
 };
 
 static void
@@ -379,7 +380,7 @@ usage(void)
 	fprintf(stderr,
 	    "usage: sim [--seed N] [--steps N] [--store SPEC] [--break NAME]\n"
 	    "           [--faults N] [--stage-moves] [--overtake] [--strict]\n"
-	    "           [--print] [--verbose]\n"
+	    "           [--coverage] [--print] [--verbose]\n"
 	    "what --break can break:");
 	for (int i = 1; i < BREAK_COUNT; i++)
 		fprintf(stderr, " %s", sim_break_name((enum sim_break)i));
@@ -399,6 +400,7 @@ parse(int argc, char **argv, struct settings *s)
 		{ "stage-moves", no_argument, NULL, 'm' },
 		{ "overtake", no_argument, NULL, 'o' },
 		{ "strict", no_argument, NULL, 'x' },
+		{ "coverage", no_argument, NULL, 'c' },
 		{ "print", no_argument, NULL, 'p' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -420,6 +422,8 @@ parse(int argc, char **argv, struct settings *s)
 			sim.opt.overtake = true;
 		else if (c == 'x')
 			sim.opt.strict = true;
+		else if (c == 'c')
+			s->coverage = true;
 		else if (c == 'p')
 			sim.opt.print = true;
 		else if (c == 'v')
@@ -451,6 +455,6 @@ main(int argc, char **argv)
 	printf("seed %llu: %llu steps\n", (unsigned long long)sim.opt.seed,
 	    (unsigned long long)sim.opt.steps);
 	if (s.verbose)
-		settle_report();
-	return 0;
+		cover_print();
+	return s.coverage && cover_missing() > 0 ? 1 : 0;
 }

@@ -777,14 +777,6 @@ host_stats(void)
 	host_dispatch();
 }
 
-void
-host_report(void)
-{
-	for (size_t i = 0; i < NCOUNTERS; i++)
-		printf("%-20s %llu\n", names[i],
-		    (unsigned long long)totals[i]);
-}
-
 uint64_t
 host_counter(const char *name)
 {

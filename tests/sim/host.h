@@ -64,8 +64,7 @@ void host_stop(void);
 void host_close_groups(void);
 /* => the pager's counters are added to those of the runs before */
 void host_stats(void);
-void host_report(void);
-uint64_t host_counter(const char *name);
+uint64_t host_counter(const char *name); /* the sum so far */
 /* => what the pager keeps once every process is gone has to be nothing */
 void host_check_empty(void);
 void host_check_model(void);

@@ -15,6 +15,7 @@ struct kernel kernel;
 static void
 proc_free(struct proc *p)
 {
+	agent_reset(p->agent);
 	if (p->mm)
 		proc_drop_mm(p);
 	free(p->tasks);

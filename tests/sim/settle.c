@@ -351,9 +351,3 @@ settle_finish(void)
 	host_check_empty();
 	host_close_groups();
 }
-
-void
-settle_report(void)
-{
-	host_report();
-}

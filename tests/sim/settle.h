@@ -14,7 +14,5 @@ void settle_check(void);
 void settle_finish(void);
 /* => a part of what an ended process leaves goes; false: nothing is left */
 bool settle_end_one(struct proc *);
-/* => how often each thing happened */
-void settle_report(void);
 
 #endif

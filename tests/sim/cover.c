@@ -1,0 +1,152 @@
+/*
+ * cover.c: did the runs do what they are there for?
+ *
+ * A simulation that passes because a thing never happens proves nothing: each
+ * line here has to have happened in a long run (sim --coverage).
+ */
+#include "cover.h"
+
+#include <stdio.h>
+
+#include "agent_fake.h"
+#include "ctx.h"
+#include "host.h"
+#include "kernel.h"
+#include "oracle.h"
+#include "store.h"
+#include "task.h"
+
+#define MAX_LINES 128
+
+static struct {
+	const char *name;
+	uint64_t n;
+} lines[MAX_LINES];
+static uint32_t nlines;
+
+static void
+add(const char *name, uint64_t n)
+{
+	lines[nlines].name = name;
+	lines[nlines++].n = n;
+}
+
+/* The pager's own counters that only a real run can be without. */
+static void
+add_pager(void)
+{
+	static const char *const names[] = { "faults_missing", "faults_wp",
+		"faults_stale", "zero_fills", "refaults", "readahead",
+		"unprotects", "evictions_dirty", "evictions_clean",
+		"evictions_zero", "take_backs", "moves", "moves_busy",
+		"moves_again", "unshares", "throttled", "retries",
+		"events_fork", "events_remap", "events_remove", "events_unmap",
+		"adopted", "poisoned", "store_errors", "store_full",
+		"clients_attached", "clients_dropped" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		add(names[i], host_counter(names[i]));
+}
+
+static void
+add_kernel(void)
+{
+	add("kernel: copies on write", kernel.cow);
+	add("kernel: pages reused after a fork", kernel.reuses);
+	add("kernel: lazily freed pages lost", kernel.lazy_lost);
+	add("kernel: pages swapped", kernel.swaps);
+	add("kernel: zero pages", kernel.zero_pages);
+	add("uffd: -EAGAIN", ctx_counts.again);
+	add("uffd: -EEXIST", ctx_counts.exist);
+	add("uffd: -ENOENT", ctx_counts.noent);
+	add("uffd: -ESRCH", ctx_counts.esrch);
+	add("uffd: partial copies", ctx_counts.partial);
+	add("uffd: poisoned pages", ctx_counts.poisons);
+}
+
+static void
+add_programs(void)
+{
+	add("reads", task_counts.reads);
+	add("writes", task_counts.writes);
+	add("I/O into pinned pages", task_counts.pins);
+	add("MADV_DONTNEED", task_counts.dontneed);
+	add("MADV_FREE", task_counts.free);
+	add("munmap", task_counts.unmap);
+	add("mmap", task_counts.map);
+	add("mremap", task_counts.remap);
+	add("growth in place", task_counts.grow);
+	add("mprotect", task_counts.protect);
+	add("MADV_WIPEONFORK, DONTFORK", task_counts.mark);
+	add("forks", task_counts.forks);
+	add("exits", task_counts.exits);
+	add("interrupted faults", task_counts.signals);
+	add("SIGBUS", task_counts.sigbus);
+	add("oracle: reads", oracle_reads);
+	add("oracle: one of several contents", oracle_choices);
+}
+
+static void
+add_agents(void)
+{
+	add("agent: MOVE", agent_counts.moves);
+	add("agent: pages moved", agent_counts.moved_pages);
+	add("agent: holes", agent_counts.holes);
+	add("agent: busy", agent_counts.busy);
+	add("agent: again", agent_counts.again);
+	add("agent: other errors", agent_counts.failed);
+	add("agent: UNSHARE", agent_counts.unshares);
+	add("agent: EMPTY", agent_counts.empties);
+	add("agent: RELEASE", agent_counts.releases);
+	add("agent: garbage", agent_counts.garbage);
+	add("agent: killed for a lost daemon", agent_counts.killed);
+	add("agent: died alone", agent_counts.deaths);
+	add("store: full", store_counts.full);
+	add("store: errors", store_counts.errors);
+	add("store: unreadable", store_counts.bad);
+	add("host: spurious", host_counts.spurious);
+	add("host: refused", host_counts.refused);
+	add("host: adoptions", host_counts.adopts);
+	add("host: checks", host_counts.checks);
+}
+
+static void
+collect(void)
+{
+	nlines = 0;
+	add_pager();
+	add_kernel();
+	add_programs();
+	add_agents();
+	SIM_CHECK(nlines <= MAX_LINES);
+}
+
+void
+cover_print(void)
+{
+	collect();
+	for (uint32_t i = 0; i < nlines; i++)
+		printf("%-36s %llu\n", lines[i].name,
+		    (unsigned long long)lines[i].n);
+	printf("%-36s %llu\n", "agent: moved from unregistered memory",
+	    (unsigned long long)agent_counts.unregistered);
+	printf("%-36s %llu\n", "agent: faults while unsharing",
+	    (unsigned long long)agent_counts.unshare_faults);
+	printf("%-36s %llu\n", "check: harmless differences",
+	    (unsigned long long)host_counts.harmless);
+}
+
+uint32_t
+cover_missing(void)
+{
+	uint32_t missing = 0;
+
+	collect();
+	for (uint32_t i = 0; i < nlines; i++) {
+		if (lines[i].n > 0)
+			continue;
+		printf("never happened: %s\n", lines[i].name);
+		missing++;
+	}
+	return missing;
+}
