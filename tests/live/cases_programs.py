@@ -352,9 +352,10 @@ def stress_vm(live):
 
 # As root this one takes pages away from the machine (MADV_HWPOISON).
 STRESS_AS_USER = ('madvise',)
-# Their mappings are also shared, locked, read-only, or populated at once by the
+# Their mappings are also shared, locked, read-only, the program's own
+# userfaultfd's, or populated at once by the
 # kernel: nobody can evict, or foresee, those.
-STRESS_WITHOUT_BUDGET = ('mmap', 'madvise')
+STRESS_WITHOUT_BUDGET = ('mmap', 'madvise', 'userfaultfd')
 
 
 def stress_case(which, **options):
