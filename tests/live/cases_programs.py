@@ -330,7 +330,7 @@ def stress_argv(which):
 VM_LOOP = """
 for method in all "$@"; do
 	stress-ng --temp-path . --no-rand-seed --oomable --vm 2 --vm-bytes 64m \\
-	    --vm-method "$method" --verify --vm-ops 20000 --timeout 3 || exit 1
+	    --vm-method "$method" --verify --vm-ops 2000 --timeout 2 || exit 1
 	echo "$method"
 done
 """

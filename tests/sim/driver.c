@@ -30,7 +30,7 @@
 #include "task.h"
 
 #define SETTLE_EVERY 1500
-#define RUN_STEPS 20000 /* of one world */
+#define RUN_STEPS 10000 /* of one world */
 
 static struct proc *
 pick_proc(void)
@@ -337,7 +337,7 @@ run(uint64_t from, uint64_t steps, const char *store)
 		if (i % SETTLE_EVERY == 0)
 			settle_check();
 	}
-	settle_finish();
+	settle_finish(from / RUN_STEPS);
 	world_close();
 }
 

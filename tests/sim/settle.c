@@ -334,13 +334,11 @@ stop(void)
 }
 
 void
-settle_finish(void)
+settle_finish(uint64_t how)
 {
-	uint32_t how = sim_below(3);
-
-	if (how == 0) {
+	if (how % 3 == 0) {
 		stop();
-	} else if (how == 1) {
+	} else if (how % 3 == 1) {
 		settle_check();
 		sweep();
 	}
