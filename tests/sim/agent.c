@@ -109,7 +109,7 @@ agent_ready(const struct agent *a)
 		return false; /* the daemon has not looked at HELLO yet */
 	if (a->state == AGENT_HELLO || a->state == AGENT_IDLE)
 		return a->daemon_closed ||
-		    (a->mood != MOOD_SILENT && !TAILQ_EMPTY(&a->in));
+		       (a->mood != MOOD_SILENT && !TAILQ_EMPTY(&a->in));
 	return a->mood != MOOD_SILENT || a->daemon_closed;
 }
 
@@ -300,8 +300,7 @@ capture(struct agent *a, uint32_t src, uint32_t dst)
 static bool
 changing(const struct agent *a)
 {
-	const struct ctx *c =
-	    sim.opt.stage_moves ? a->stage_ctx : a->main_ctx;
+	const struct ctx *c = sim.opt.stage_moves ? a->stage_ctx : a->main_ctx;
 
 	return c->changing > 0;
 }
@@ -326,8 +325,8 @@ move_some(struct agent *a, uint32_t src, uint32_t dst, uint32_t n)
 	}
 	if (i > 0)
 		a->pages_out = true;
-	sim_trace("agent of %u moves %u +%u to %u: %u, %d", a->proc->pid, src, n,
-	    dst - a->stage, i, err);
+	sim_trace("agent of %u moves %u +%u to %u: %u, %d", a->proc->pid, src,
+	    n, dst - a->stage, i, err);
 	return i > 0 ? (int)i : -err;
 }
 
@@ -417,8 +416,7 @@ step_unshare(struct agent *a)
 	if (r != ACCESS_DONE && a->result == 0)
 		a->result = r == ACCESS_BUS ? -EHWPOISON : -ENOMEM;
 	a->page++;
-	if (r != ACCESS_DONE ||
-	    a->page == PAGERD_RUN_PAGES(m->runs[a->run])) {
+	if (r != ACCESS_DONE || a->page == PAGERD_RUN_PAGES(m->runs[a->run])) {
 		a->run++;
 		a->page = 0;
 	}
@@ -613,7 +611,7 @@ static bool
 is_request(const struct pagerd_msg *hdr)
 {
 	return hdr->type == PAGERD_MSG_MOVE ||
-	    hdr->type == PAGERD_MSG_UNSHARE || hdr->type == PAGERD_MSG_EMPTY;
+	       hdr->type == PAGERD_MSG_UNSHARE || hdr->type == PAGERD_MSG_EMPTY;
 }
 
 static uint32_t

@@ -33,15 +33,15 @@ enum agent_state {
 
 enum agent_mood {
 	MOOD_GOOD,
-	MOOD_SILENT, /* never answers any more */
+	MOOD_SILENT,  /* never answers any more */
 	MOOD_GARBAGE, /* what it sends is not what it should */
 };
 
 struct packet {
 	TAILQ_ENTRY(packet) link;
 	size_t size;
-	bool fds;	     /* to the daemon: with descriptors */
-	struct ctx *ctx;     /* to the agent: the descriptor that came */
+	bool fds;        /* to the daemon: with descriptors */
+	struct ctx *ctx; /* to the agent: the descriptor that came */
 	union {
 		struct pagerd_msg hdr;
 		struct pagerd_msg_ready ready;
@@ -61,20 +61,20 @@ struct agent {
 	enum agent_mood mood;
 	struct waiter w;
 	uint32_t area, area_len, stage; /* pages */
-	struct ctx *stage_ctx;		/* counted as open descriptors */
+	struct ctx *stage_ctx;          /* counted as open descriptors */
 	struct ctx *main_ctx;
 	bool pages_out;
-	bool connected;	      /* the daemon has our socket */
-	bool closed;	      /* our end */
-	bool daemon_closed;   /* the other end */
-	bool reset;	      /* closed before all was read */
-	bool outstanding;     /* a request without its answer */
-	uint64_t arrivals;    /* packets sent, and the end: edges of poll() */
+	bool connected;     /* the daemon has our socket */
+	bool closed;        /* our end */
+	bool daemon_closed; /* the other end */
+	bool reset;         /* closed before all was read */
+	bool outstanding;   /* a request without its answer */
+	uint64_t arrivals;  /* packets sent, and the end: edges of poll() */
 	struct packet_list in, out;
 	struct packet *current;
 	struct packet *answer;
 	uint32_t run, page, pos; /* how far MOVE or UNSHARE has come */
-	bool single;		 /* the run goes page by page */
+	bool single;             /* the run goes page by page */
 	int32_t result;
 };
 

@@ -27,7 +27,7 @@ struct ctx {
 	uint32_t files; /* open descriptors, of the daemon and of the client */
 	uint32_t users; /* memory: waiters and vmas that name it */
 	struct proc *proc; /* whose memory it is */
-	bool main; /* of the program, not of the staging area */
+	bool main;         /* of the program, not of the staging area */
 	bool enabled, events, released;
 	uint32_t changing; /* mmap_changing */
 	uint64_t arrivals; /* messages queued so far: edges of poll() */
@@ -48,7 +48,7 @@ struct waiter {
 	struct ctx *ctx;
 	struct uffd_message msg;
 	struct ctx *child; /* FORK */
-	uint64_t since; /* step */
+	uint64_t since;    /* step */
 };
 
 /* How often each thing happened: coverage. */

@@ -189,7 +189,7 @@ act_hostile(void)
 	struct agent *a = p->agent;
 
 	if (!p->running || p->hostile || p->nforks > 0 || a->closed ||
-	    !a->connected || a->state == AGENT_HELLO || !sim_one_in(600))
+	    !a->connected || a->state == AGENT_HELLO || !sim_one_in(200))
 		return false;
 	p->hostile = true;
 	a->mood = sim_one_in(2) ? MOOD_SILENT : MOOD_GARBAGE;
@@ -429,7 +429,7 @@ parse(int argc, char **argv, struct settings *s)
 		else if (c == 'v')
 			s->verbose = true;
 		else if (c != 'b' ||
-		    sim_break_parse(optarg, &sim.opt.breaks) != 0)
+			 sim_break_parse(optarg, &sim.opt.breaks) != 0)
 			usage();
 	}
 	if (optind != argc)

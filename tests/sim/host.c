@@ -27,7 +27,7 @@ static struct watch {
 	int fd; /* 0: free */
 	uint64_t space;
 	enum pager_source source;
-	uint64_t seen;	  /* arrivals reported so far */
+	uint64_t seen;    /* arrivals reported so far */
 	uint32_t repeats; /* since then */
 } watches[WATCH_MAX];
 
@@ -63,7 +63,7 @@ unwatch(void *ctx, int fd, uint64_t space, enum pager_source source)
 		if (watches[i].fd != fd)
 			continue;
 		SIM_CHECK(watches[i].space == space &&
-		    watches[i].source == source);
+			  watches[i].source == source);
 		watches[i].fd = 0;
 		return;
 	}
@@ -304,7 +304,7 @@ static bool
 refusal_is_right(const struct attach *t)
 {
 	return t->bad || host.stopping || t->agent->closed ||
-	    !t->agent->proc->running || t->agent->proc->hostile;
+	       !t->agent->proc->running || t->agent->proc->hostile;
 }
 
 static void
@@ -466,7 +466,8 @@ host_limit(void)
 	struct mail_group_limit *m = calloc(1, sizeof(*m));
 
 	m->id = host.group[sim_below(HOST_GROUPS)];
-	m->limit_bytes = LIMIT_MIN_BYTES + (uint64_t)sim_below(1024) * PAGE_SIZE;
+	m->limit_bytes =
+	    LIMIT_MIN_BYTES + (uint64_t)sim_below(1024) * PAGE_SIZE;
 	sim_trace("limit %llu", (unsigned long long)m->limit_bytes);
 	ask(&m->m, MAIL_GROUP_LIMIT, done_free);
 }
@@ -572,8 +573,7 @@ is_harmless(const char *problem)
 	    pid == 0 || pid > kernel.nprocs)
 		return false;
 	p = kernel.procs[pid - 1];
-	return p->hostile || !p->mm ||
-	    oracle_allows(p, page_of(addr), zeros);
+	return p->hostile || !p->mm || oracle_allows(p, page_of(addr), zeros);
 }
 
 static void

@@ -20,16 +20,16 @@ struct host {
 	struct planes *planes;
 	struct backend *store;
 	struct pager *pager;
-	uint64_t due_us;   /* what pager_tick() returned */
-	uint32_t waiting;  /* mails sent and not received by the pager */
-	uint32_t asked;	   /* mails sent and not answered */
+	uint64_t due_us;  /* what pager_tick() returned */
+	uint32_t waiting; /* mails sent and not received by the pager */
+	uint32_t asked;   /* mails sent and not answered */
 	uint32_t asked_of[MAIL_STOP + 1];
 	bool stopping, stopped;
 	bool edges; /* a descriptor is reported only when something new came */
 	uint32_t group[HOST_GROUPS];
 	struct gauge *gauge[HOST_GROUPS];
 	struct mail_check *check; /* the last one answered */
-	uint64_t dropped;	  /* notices */
+	uint64_t dropped;         /* notices */
 	uint64_t stop_home, stop_lost;
 };
 
@@ -49,14 +49,14 @@ bool host_deliver(void);
 void host_deliver_spurious(void);
 bool host_due(void); /* the pager wants a tick now */
 void host_tick(void);
-bool host_receive(void); /* => one mail goes to the pager; false: none */
+bool host_receive(void);  /* => one mail goes to the pager; false: none */
 void host_dispatch(void); /* answers and notices go to their askers */
 
 void host_attach(struct agent *, const struct pagerd_anchor *);
 void host_adopt(struct proc *);
 void host_reclaim(void);
 void host_limit(void);
-void host_foreign(void); /* the gauges move */
+void host_foreign(void);       /* the gauges move */
 void host_ask_something(void); /* reports: answers are only looked at */
 void host_check(void);
 void host_check_answered(void);

@@ -27,17 +27,17 @@ struct opage;
 struct task;
 
 struct frame {
-	uint32_t refs; /* page table entries that map it */
-	uint32_t pins; /* I/O in flight */
+	uint32_t refs;  /* page table entries that map it */
+	uint32_t pins;  /* I/O in flight */
 	bool exclusive; /* as PageAnonExclusive */
 	uint8_t data[PAGE_SIZE];
 };
 
 struct pte {
 	struct frame *frame;
-	bool zero; /* the kernel's zero page; frame is NULL */
-	bool wp; /* uffd-wp */
-	bool lazy; /* MADV_FREE, not written since */
+	bool zero;    /* the kernel's zero page; frame is NULL */
+	bool wp;      /* uffd-wp */
+	bool lazy;    /* MADV_FREE, not written since */
 	bool swapped; /* by the kernel: still there, only not in memory */
 	bool poison;
 };
@@ -59,19 +59,19 @@ struct proc {
 	uint32_t pid;
 	struct proc *parent;
 	bool running; /* its threads are alive */
-	bool mm; /* the address space is there */
-	bool ended; /* what is left of it goes by and by */
+	bool mm;      /* the address space is there */
+	bool ended;   /* what is left of it goes by and by */
 	bool hostile; /* its memory is its own problem */
 	struct vma_list vmas;
-	struct pte *pte; /* [SIM_PAGES] */
+	struct pte *pte;    /* [SIM_PAGES] */
 	struct opage **mem; /* [SIM_PAGES] */
 	struct task *tasks; /* [MAX_TASKS] */
-	struct ctx *main; /* userfaultfd of the program; not counted */
+	struct ctx *main;   /* userfaultfd of the program; not counted */
 	struct agent *agent;
 	uint32_t anchor; /* page, 0: none */
-	uint64_t space; /* the pager's name for it, 0: not known */
-	bool raw; /* made by a raw clone: has no agent */
-	bool marked; /* its parent kept mappings from it (madvise) */
+	uint64_t space;  /* the pager's name for it, 0: not known */
+	bool raw;        /* made by a raw clone: has no agent */
+	bool marked;     /* its parent kept mappings from it (madvise) */
 	uint32_t nforks; /* children alive or dead */
 	uint32_t adopts; /* asked for and not answered yet */
 };
@@ -114,7 +114,7 @@ void pte_install(struct pte *, const void *data);
 const uint8_t *pte_data(const struct pte *); /* NULL when none */
 
 enum access_result {
-	ACCESS_DONE, /* the page is there and may be used so */
+	ACCESS_DONE,    /* the page is there and may be used so */
 	ACCESS_MISSING, /* the userfaultfd of the vma has to be asked */
 	ACCESS_WP,
 	ACCESS_SEGV,

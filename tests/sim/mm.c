@@ -209,7 +209,7 @@ mm_free_lazily(struct proc *p, uint32_t start, uint32_t end)
 		if (e->swapped)
 			pte_drop(e);
 		else if (e->frame != NULL && e->frame->refs == 1 &&
-		    e->frame->pins == 0)
+			 e->frame->pins == 0)
 			e->lazy = true;
 	}
 }

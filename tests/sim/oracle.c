@@ -319,8 +319,7 @@ oracle_page_find(const struct proc *p, uint64_t id)
 }
 
 bool
-oracle_any(const struct proc *p, uint32_t pg,
-    bool (*pred)(const uint8_t *data))
+oracle_any(const struct proc *p, uint32_t pg, bool (*pred)(const uint8_t *data))
 {
 	const struct opage *o = p->mem[pg];
 

@@ -113,8 +113,7 @@ free_to_change(const struct task *t, uint32_t pg, uint32_t n)
 static bool
 free_to_map(const struct task *t, uint32_t pg, uint32_t n)
 {
-	return free_to_change(t, pg, n) &&
-	    !task_advised(t->proc, pg, pg + n);
+	return free_to_change(t, pg, n) && !task_advised(t->proc, pg, pg + n);
 }
 
 static void
@@ -321,8 +320,8 @@ do_lock(struct task *t)
 static bool
 in_fork(const struct proc *p)
 {
-	return p->parent != NULL &&
-	    (p->agent->state == AGENT_ANCHOR || p->agent->state == AGENT_HELLO);
+	return p->parent != NULL && (p->agent->state == AGENT_ANCHOR ||
+					p->agent->state == AGENT_HELLO);
 }
 
 void

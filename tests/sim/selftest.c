@@ -21,7 +21,7 @@ static struct proc *child_born;
 struct fixture {
 	struct proc *p;
 	struct task *t, *u; /* two threads */
-	int fd;		    /* the main userfaultfd */
+	int fd;             /* the main userfaultfd */
 };
 
 static void
@@ -253,8 +253,7 @@ test_peer(void)
 	SIM_CHECK(peer_read(mem, addr_of(11), page, PAGE_SIZE) == 0);
 	SIM_CHECK(peer_pages(map, addr_of(10), 3, flags) == 0);
 	SIM_CHECK(flags[0] == 0 && flags[2] == 0);
-	SIM_CHECK(
-	    flags[1] == (PEER_PRESENT | PEER_PROTECTED | PEER_EXCLUSIVE));
+	SIM_CHECK(flags[1] == (PEER_PRESENT | PEER_PROTECTED | PEER_EXCLUSIVE));
 	proc_kill(f.p);
 	proc_drop_mm(f.p);
 	SIM_CHECK(peer_read(mem, addr_of(11), page, PAGE_SIZE) == -ESRCH);

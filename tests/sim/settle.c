@@ -25,7 +25,7 @@
 #define BUSY_MAX 2000000u
 
 static uint64_t progress_us; /* when a program last got on */
-static uint32_t jumps;	     /* of the clock, since then */
+static uint32_t jumps;       /* of the clock, since then */
 static bool sweeping;
 static uint32_t cursors[PROC_MAX];
 
@@ -71,7 +71,7 @@ tasks_ready(const struct proc *p)
 			return true;
 	}
 	return sweeping && task_ready(&p->tasks[0]) &&
-	    cursors[p->pid - 1] < SIM_PAGES;
+	       cursors[p->pid - 1] < SIM_PAGES;
 }
 
 static bool
@@ -160,7 +160,7 @@ settle(void)
 	sim.settling = true;
 	progress();
 	while (settle_once() && sim.now_us < progress_us + IDLE_US &&
-	    jumps < IDLE_JUMPS) {
+	       jumps < IDLE_JUMPS) {
 		if (++busy == BUSY_MAX)
 			sim_fail("it never becomes quiet");
 	}
@@ -228,8 +228,8 @@ check_memory(void)
 		if (!p->mm || p->hostile || p->ended)
 			continue;
 		TAILQ_FOREACH(v, &p->vmas, link) {
-			for (uint32_t pg = v->start;
-			     !v->agent && pg < v->end; pg++)
+			for (uint32_t pg = v->start; !v->agent && pg < v->end;
+			     pg++)
 				check_page(p, v, pg);
 		}
 	}

@@ -53,7 +53,7 @@ struct sim_options {
 	uint64_t steps;
 	enum sim_break breaks;
 	uint32_t faults; /* the pager's pool: waiting at the same time */
-	bool print; /* the trace, as it happens */
+	bool print;      /* the trace, as it happens */
 	/*
 	 * Agents call UFFDIO_MOVE on the userfaultfd of the staging area.  It
 	 * gets no events, and so, on Linux 6.18, such a MOVE goes on while

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct store_plan { /* one call in so many; 0: never */
-	uint32_t full;	/* -ENOSPC */
+struct store_plan {     /* one call in so many; 0: never */
+	uint32_t full;  /* -ENOSPC */
 	uint32_t error; /* -EIO of a store */
-	uint32_t bad;	/* what is stored can never be read again */
-	bool shut;	/* every store is -ENOSPC */
+	uint32_t bad;   /* what is stored can never be read again */
+	bool shut;      /* every store is -ENOSPC */
 };
 extern struct store_plan store_plan;
 

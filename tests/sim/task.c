@@ -24,8 +24,7 @@ task_init(struct task *t, struct proc *p, uint32_t index)
 bool
 task_ready(const struct task *t)
 {
-	return t->live &&
-	    (t->w.state == WAIT_IDLE || t->w.state == WAIT_WOKEN);
+	return t->live && (t->w.state == WAIT_IDLE || t->w.state == WAIT_WOKEN);
 }
 
 bool
@@ -145,10 +144,10 @@ task_touch(struct task *t, enum task_op op, uint32_t pg, uint32_t n)
 {
 	SIM_CHECK(t->op == OP_NONE);
 	sim_trace("task %u.%u %s %u +%u", t->proc->pid, t->index,
-	    op == OP_READ           ? "reads"
-		: op == OP_WRITE    ? "writes"
-		: op == OP_PIN	    ? "pins"
-				    : "locks",
+	    op == OP_READ    ? "reads"
+	    : op == OP_WRITE ? "writes"
+	    : op == OP_PIN   ? "pins"
+			     : "locks",
 	    pg, n);
 	t->op = op;
 	t->pg = pg;
@@ -624,8 +623,8 @@ step_fork(struct task *t)
 void
 task_step(struct task *t)
 {
-	bool fault = t->op == OP_READ || t->op == OP_WRITE ||
-	    t->op == OP_PIN || t->op == OP_LOCK;
+	bool fault = t->op == OP_READ || t->op == OP_WRITE || t->op == OP_PIN ||
+		     t->op == OP_LOCK;
 
 	SIM_CHECK(task_ready(t) && t->op != OP_NONE);
 	if (fault && t->w.state == WAIT_WOKEN)

@@ -18,7 +18,7 @@ enum task_op {
 	OP_NONE,
 	OP_READ,
 	OP_WRITE,
-	OP_PIN,	   /* O_DIRECT read(2) into a page */
+	OP_PIN,    /* O_DIRECT read(2) into a page */
 	OP_LOCK,   /* mlockall(2), in the agent's memory */
 	OP_ADVISE, /* MADV_DONTNEED, MADV_FREE */
 	OP_EVENTS, /* a call has changed mappings, and has to tell */
@@ -39,7 +39,7 @@ struct task {
 	enum task_op op;
 	uint32_t pg, end; /* what is still to be done */
 	uint32_t phase;
-	bool free; /* ADVISE */
+	bool free;       /* ADVISE */
 	uint32_t rm_end; /* ADVISE: [pg, rm_end) is being thrown away */
 	struct frame *pin;
 	uint64_t pin_id;
@@ -47,7 +47,7 @@ struct task {
 	struct task_event events[TASK_EVENTS];
 	uint32_t nevents, next_event;
 	uint32_t own, own_end; /* EVENTS: what this call has mapped */
-	struct proc *child; /* FORK: not born yet */
+	struct proc *child;    /* FORK: not born yet */
 };
 
 struct task_counts {
