@@ -157,9 +157,9 @@ vma_alike(const struct vma *a, const struct vma *b)
 {
 	return a->read == b->read && a->write == b->write &&
 	       a->file == b->file && a->shared == b->shared &&
-	       a->stack == b->stack && a->dontfork == b->dontfork &&
-	       a->wipeonfork == b->wipeonfork && a->agent == b->agent &&
-	       a->ctx == b->ctx && a->wp == b->wp;
+	       a->stack == b->stack && a->busy == b->busy &&
+	       a->dontfork == b->dontfork && a->wipeonfork == b->wipeonfork &&
+	       a->agent == b->agent && a->ctx == b->ctx && a->wp == b->wp;
 }
 
 void

@@ -47,6 +47,7 @@ struct vma {
 	uint32_t start, end; /* pages */
 	bool read, write;
 	bool file, shared, stack;
+	bool busy; /* registered by the program itself: never ours */
 	bool dontfork, wipeonfork;
 	bool agent; /* area and anchor: the program does not know of it */
 	struct ctx *ctx;

@@ -160,6 +160,7 @@ fork_vma(struct proc *parent, struct proc *child, const struct vma *v,
 {
 	struct vma *c = vma_map_like(child, v->start, v->end, v);
 
+	c->busy = false;
 	if (v->ctx == NULL || v->ctx != parent->main || ctx == NULL) {
 		c->ctx = NULL;
 		c->wp = false;

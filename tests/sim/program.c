@@ -32,6 +32,7 @@ map_some(struct proc *p)
 	v->file = sim_one_in(12);
 	v->shared = !v->file && sim_one_in(20);
 	v->stack = !v->file && !v->shared && sim_one_in(20);
+	v->busy = !v->file && !v->shared && sim_one_in(20);
 }
 
 struct proc *

@@ -247,7 +247,7 @@ register_check(const struct range *r)
 			continue;
 		if (v->file || v->shared)
 			return -EINVAL;
-		if (v->ctx != NULL && v->ctx != r->ctx)
+		if (v->busy || (v->ctx != NULL && v->ctx != r->ctx))
 			return -EBUSY;
 		n++;
 	}
@@ -291,7 +291,7 @@ uffd_unregister(int fd, uint64_t start, uint64_t len)
 	TAILQ_FOREACH(v, &r.proc->vmas, link) {
 		if (v->end <= r.start || v->start >= r.end)
 			continue;
-		if (v->file || (v->ctx != NULL && v->ctx != r.ctx))
+		if (v->file || v->busy || (v->ctx != NULL && v->ctx != r.ctx))
 			return -EINVAL;
 		n++;
 	}
