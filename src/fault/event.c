@@ -31,6 +31,7 @@ event_fault(struct pager *p, struct client *c, const struct uffd_message *m)
 	*f = (struct fault){
 		.addr = m->addr,
 		.since_us = now_us(p),
+		.tid = m->tid,
 		.access = m->kind == UFFD_WP ? ACCESS_PROTECTED
 			  : m->write         ? ACCESS_WRITE
 					     : ACCESS_READ,

@@ -23,6 +23,7 @@
 #include "adopt.h"
 #include "budget.h"
 #include "client.h"
+#include "follow.h"
 #include "install.h"
 #include "readahead.h"
 #include "uffd.h"
@@ -129,12 +130,15 @@ faults_resolve(struct pager *p, struct client *c)
 
 	c->retry_us = UINT64_MAX;
 	TAILQ_FOREACH_SAFE(f, &c->faults, entry, next) {
+		struct place place;
 		int rc;
 
 		/* Making room may have set its own agent to work. */
 		if (c->batch.state == BATCH_MOVING)
 			break;
+		follow_begin(c, f, &place);
 		rc = resolve(p, c, f);
+		follow_end(p, c, &place);
 		if (rc == -ESRCH)
 			return rc;
 		if (rc == -EAGAIN || rc == -ENOMEM || rc == FAULT_THROTTLED)

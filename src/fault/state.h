@@ -31,6 +31,7 @@ struct fault {
 	TAILQ_ENTRY(fault) entry;
 	uint64_t addr; /* bytes, page aligned */
 	uint64_t since_us;
+	uint32_t tid; /* of the thread, as its process sees it; 0 */
 	enum access access;
 	bool throttled; /* counted as such already */
 };
@@ -66,6 +67,15 @@ struct batch {
 	uint64_t shared[BATCH_PAGES];
 };
 
+struct follow { /* follow.c */
+	uint32_t tid;    /* whose faults come one after the other */
+	uint32_t run;    /* so many of them */
+	uint32_t gap_us; /* from a wake-up to the next fault, on average */
+	uint32_t checked;
+	bool known; /* checked: it is a thread of this client */
+	uint64_t done_us;
+};
+
 struct client { /* one for each space, by its index */
 	struct space *space;
 	int uffd;
@@ -74,6 +84,7 @@ struct client { /* one for each space, by its index */
 	struct gauge *gauge;
 	struct fault_list faults;
 	struct batch batch;
+	struct follow follow;
 	TAILQ_ENTRY(client) busy; /* in pager->busy */
 	bool is_busy;
 	bool unread;       /* its userfaultfd may have more */
@@ -138,7 +149,7 @@ struct pager {
 };
 
 static inline uint64_t
-now_us(struct pager *p)
+now_us(const struct pager *p)
 {
 	return p->host.now_us(p->host.ctx);
 }

@@ -32,7 +32,7 @@ uffd_enable(int fd, bool events)
 		api.features =
 		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
 		    UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP |
-		    UFFD_FEATURE_PAGEFAULT_FLAG_WP;
+		    UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID;
 	if (ioctl(fd, UFFDIO_API, &api) < 0)
 		return -errno;
 	return set_nonblocking(fd);
@@ -67,6 +67,7 @@ message_of(const struct uffd_msg *m, struct uffd_message *out)
 		out->kind = m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP
 				? UFFD_WP
 				: UFFD_MISSING;
+		out->tid = m->arg.pagefault.feat.ptid;
 		out->write = m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE;
 		out->addr = m->arg.pagefault.address & ~UINT64_C(0xfff);
 		break;

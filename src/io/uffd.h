@@ -32,6 +32,7 @@ enum uffd_kind {
 struct uffd_message {
 	enum uffd_kind kind;
 	bool write;       /* faults */
+	uint32_t tid;     /* faults: the thread, as its process sees it */
 	int fd;           /* FORK: the child's userfaultfd, now the reader's */
 	uint64_t addr;    /* fault, REMAP from, REMOVE and UNMAP start */
 	uint64_t end;     /* REMOVE, UNMAP: first byte behind */

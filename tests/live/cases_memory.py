@@ -18,8 +18,8 @@ FORKS = ('halves', 'read-only', 'grandchildren', 'many', 'orphan', 'wipe',
 # memory cannot be taken back, so these runs may exceed the budget.
 # (wipe-raw is left out: HACKING.md, known limits.)
 RAW_FORKS = ('quiet-fork', 'raw-clone', 'many-raw', 'threaded-raw')
-PROCS = ('exec', 'exit', 'threads', 'main-exit', 'spawn', 'close-fds',
-         'altstack', 'sigmask', 'chroot', 'setuid', 'no-fds')
+PROCS = ('affinity', 'exec', 'exit', 'threads', 'main-exit', 'spawn',
+         'close-fds', 'altstack', 'sigmask', 'chroot', 'setuid', 'no-fds')
 # A child that can reach no daemon, or open nothing, has no agent either.
 PROC_FORKS = ('chroot-fork', 'setuid-fork', 'no-fds-fork')
 KINDS = ('pipe', 'socket', 'file', 'vector', 'direct', 'uring')
@@ -114,4 +114,4 @@ for key, value in PRELOADS.items():
 add('fuzz', fuzz(64, 3000, 1), timeout=600)
 add('fuzz-raw', fuzz(64, 3000, 1, ('raw',)), timeout=600)
 add('fuzz-long', fuzz(64, 6000, 2), 'long', 1200)
-add('fuzz-raw-long', fuzz(64, 6000, 1, ('raw',)), 'long', 1200)
+add('fuzz-raw-long', fuzz(64, 6000, 1, ('raw',)), 'extra', 1200)

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -458,10 +459,33 @@ case_small_space(struct area *a)
 	fork_and_verify(a, "in little address space, forked");
 }
 
+/* One thread that faults all the time may be told where to wake up. */
+static void
+case_affinity(struct area *a)
+{
+	cpu_set_t before, now;
+	uint64_t rng = 1;
+	size_t i, n;
+
+	CPU_ZERO(&before);
+	if (sched_getaffinity(0, sizeof(before), &before) < 0)
+		live_die("sched_getaffinity");
+	for (n = 0; n < 2 * a->npages; n++) {
+		i = live_rng(&rng) % a->npages;
+		page_expect(a->base + i * PAGE, a->tags[i], "affinity");
+		CPU_ZERO(&now);
+		if (sched_getaffinity(0, sizeof(now), &now) < 0 ||
+		    !CPU_EQUAL(&before, &now))
+			live_die("the affinity has changed");
+	}
+	live_hold("affinity");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct area *); /* the area is full, and out */
 } cases[] = {
+	{ "affinity", case_affinity },
 	{ "exec", case_exec },
 	{ "exit", case_exit },
 	{ "threads", case_threads },

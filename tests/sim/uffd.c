@@ -124,6 +124,7 @@ ctx_fault(struct ctx *c, struct waiter *w, uint64_t addr, bool wp, bool write)
 	w->msg = (struct uffd_message){
 		.kind = wp ? UFFD_WP : UFFD_MISSING,
 		.write = write,
+		.tid = 1,
 		.fd = -1,
 		.addr = addr,
 	};
