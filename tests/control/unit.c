@@ -50,7 +50,8 @@ read_all(size_t *len)
 	char *text = malloc(1 << 20);
 
 	ASSERT(f != NULL && text != NULL);
-	*len = fread(text, 1, 1 << 20, f);
+	*len = fread(text, 1, (1 << 20) - 1, f);
+	text[*len] = '\0';
 	fclose(f);
 	return text;
 }
@@ -203,6 +204,13 @@ test_pace(void)
 	ASSERT(pace_next(&p, (1 << 30) / 4096, false, false) == PACE_MAX_MS);
 	ASSERT(pace_next(&p, 5243, false, true) == 10);
 	ASSERT(pace_next(&p, 5243, false, false) == 2 * 10);
+	ASSERT(pace_next(&p, 5243, true, false) == 10);
+	/* It fills memory at 4 GiB a second: look four times as often. */
+	pace_saw(&p, UINT64_C(4) << 30, 1000);
+	pace_saw(&p, 0, 10);
+	ASSERT(pace_next(&p, 4 * 5243, true, false) == 10);
+	/* But not for ever. */
+	pace_saw(&p, 0, PACE_FORGET_US);
 	ASSERT(pace_next(&p, 5243, true, false) == 10);
 }
 
