@@ -411,9 +411,6 @@ foresee(struct roster_group *g)
 		g->rate -= g->rate * (double)us / FORGET_US;
 	if (g->seen_us != 0 && us >= LOOK_US && rate > g->rate)
 		g->rate = rate;
-	if (g->seen_us != 0 && us >= LOOK_US)
-		pace_saw(&g->pace, rate > 0 ? (uint64_t)(rate * 4096e6) : 0,
-		    us);
 	if (us >= LOOK_US || foreign < g->seen_foreign) {
 		g->seen_us = now;
 		g->seen_foreign = foreign;

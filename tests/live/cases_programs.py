@@ -18,7 +18,7 @@ SORT_MIB = 200
 STRESS = {
     # as many methods as a minute allows; stress-vm-methods has them all
     'vm': ['--vm', '2', '--vm-bytes', '64m', '--vm-method', 'all',
-           '--verify', '--vm-ops', '400000'],
+           '--verify', '--vm-ops', '150000'],
     'fork': ['--fork', '2', '--fork-ops', '400', '--vm', '1', '--vm-bytes',
              '256m', '--vm-keep', '--vm-method', 'incdec', '--verify',
              '--vm-ops', '4000'],
