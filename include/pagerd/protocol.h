@@ -17,12 +17,14 @@
  *	   | ------- MOVED --------------> |
  *	   | <------ EMPTY | UNSHARE ----- |
  *	   | ------- DONE ---------------> |
+ *	   | <------ HOLD (2 fds) -------- |  fork a holder, for a snapshot
+ *	   | ------- DONE ---------------> |
  *	   | <------ RELEASE ------------- |  daemon holds nothing any more
  *
- * At most one of MOVE, EMPTY and UNSHARE is outstanding.  When the connection
- * ends without RELEASE the agent ends the process if any of its pages may be
- * out (it has moved some, or READY said PAGERD_READY_INHERITED): the process
- * must never read zeros where its data was.
+ * At most one of MOVE, EMPTY, UNSHARE and HOLD is outstanding.  When the
+ *connection ends without RELEASE the agent ends the process if any of its pages
+ *may be out (it has moved some, or READY said PAGERD_READY_INHERITED): the
+ *process must never read zeros where its data was.
  *
  * All addresses are virtual addresses of the client, in bytes; all counts of
  * pages are in units of PAGERD_PAGE_SIZE.
@@ -52,6 +54,7 @@ enum pagerd_msg_type {
 	PAGERD_MSG_UNSHARE = 8,
 	PAGERD_MSG_DONE = 9,
 	PAGERD_MSG_RELEASE = 10,
+	PAGERD_MSG_HOLD = 11,
 };
 
 struct pagerd_msg {
@@ -68,6 +71,7 @@ struct pagerd_msg_welcome {
 enum pagerd_hello_kind {
 	PAGERD_HELLO_EXEC = 1, /* a program's first connection */
 	PAGERD_HELLO_FORK = 2, /* a forked child that read its anchor */
+	PAGERD_HELLO_HOLD = 3, /* a holder, over the socket of its HOLD */
 };
 
 /* Order of the descriptors that come with HELLO. */
@@ -81,6 +85,7 @@ enum pagerd_hello_fd {
 	PAGERD_FD_MAIN,    /* userfaultfd for the program, raw; only EXEC */
 	PAGERD_FDS_EXEC = 7,
 	PAGERD_FDS_FORK = 6, /* the kernel gave the daemon FD_MAIN already */
+	PAGERD_FDS_HOLD = 1, /* the daemon opens the files by itself */
 };
 
 /*
@@ -166,7 +171,20 @@ struct pagerd_msg_empty { /* drop everything in the staging area */
 	uint32_t reserved;
 };
 
-struct pagerd_msg_done { /* answers EMPTY and UNSHARE */
+/*
+ * The agent forks its process; the child, the holder, keeps the memory as it
+ * is now and runs nothing but an agent.  fds: the holder's end of a connection
+ * of its own, and an open /dev/userfaultfd.  The holder says HELLO there
+ * without having been welcomed, gets READY, and ends with that connection.
+ */
+struct pagerd_msg_hold {
+	struct pagerd_msg hdr;
+	uint32_t seq;
+	uint32_t reserved;
+};
+#define PAGERD_HOLD_FDS 2
+
+struct pagerd_msg_done { /* answers EMPTY, UNSHARE and HOLD */
 	struct pagerd_msg hdr;
 	uint32_t seq;
 	int32_t result; /* 0 or -errno */

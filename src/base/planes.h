@@ -56,6 +56,7 @@ enum mail_op {
 	MAIL_ATTACH,
 	MAIL_ADOPT,
 	MAIL_RECLAIM,
+	MAIL_HOLD,
 	MAIL_GROUPS,
 	MAIL_SPACES,
 	MAIL_REGIONS,
@@ -144,6 +145,18 @@ struct mail_reclaim {
 	uint32_t group;
 	uint64_t bytes;     /* to push out now, whatever the limit */
 	uint64_t bytes_out; /* out: pushed out */
+};
+
+/*
+ * The client forks a holder (protocol.h).  The descriptors stay the asker's.
+ * -ESRCH, -EOPNOTSUPP (it has no agent), -EBUSY (another one is under way),
+ * or what the agent's fork failed with.
+ */
+struct mail_hold {
+	struct mail m;
+	uint64_t space;
+	int sock;   /* the holder's end of its connection */
+	int device; /* /dev/userfaultfd */
 };
 
 struct group_info {

@@ -16,15 +16,19 @@
 #include "watermark.h"
 
 extern const struct cmd cmd_check, cmd_close_group, cmd_create_group,
-    cmd_diagnose, cmd_get_group, cmd_get_info, cmd_get_interface, cmd_get_space,
-    cmd_get_stats, cmd_get_version, cmd_list_groups, cmd_list_regions,
-    cmd_list_spaces, cmd_reclaim, cmd_set_limit, cmd_set_log_level;
+    cmd_diagnose, cmd_drop_snapshot, cmd_export_snapshot, cmd_get_group,
+    cmd_get_info, cmd_get_interface, cmd_get_space, cmd_get_stats,
+    cmd_get_version, cmd_list_groups, cmd_list_regions, cmd_list_snapshots,
+    cmd_list_spaces, cmd_reclaim, cmd_set_limit, cmd_set_log_level,
+    cmd_take_snapshot;
 
 const struct cmd *const cmd_list[] = {
 	&cmd_check,
 	&cmd_close_group,
 	&cmd_create_group,
 	&cmd_diagnose,
+	&cmd_drop_snapshot,
+	&cmd_export_snapshot,
 	&cmd_get_group,
 	&cmd_get_info,
 	&cmd_get_interface,
@@ -33,10 +37,12 @@ const struct cmd *const cmd_list[] = {
 	&cmd_get_version,
 	&cmd_list_groups,
 	&cmd_list_regions,
+	&cmd_list_snapshots,
 	&cmd_list_spaces,
 	&cmd_reclaim,
 	&cmd_set_limit,
 	&cmd_set_log_level,
+	&cmd_take_snapshot,
 	NULL,
 };
 
@@ -185,6 +191,19 @@ cmd_space(struct call *call, const char *param)
 	return s;
 }
 
+struct snapshot *
+cmd_snapshot(struct call *call, const char *param)
+{
+	const char *name = call_string(call, param);
+	struct snapshot *s = snapshot_find(call->hub, call->uid, name);
+
+	if (s != NULL && s->state == SNAPSHOT_READY)
+		return s;
+	call_error(call, "NoSuchSnapshot",
+	    json_pack("{s:s}", "snapshot", name));
+	return NULL;
+}
+
 bool
 cmd_limit_ok(struct call *call, uint64_t limit_bytes)
 {
@@ -212,9 +231,8 @@ cmd_group_json(const struct roster_group *g, const struct group_info *i)
 	    "over", (int)i->over, "over_events", (json_int_t)i->over_events);
 }
 
-/* JSON is UTF-8, a command's name is any bytes: others become '?'. */
-static void
-read_command(pid_t pid, char *buf, size_t size)
+void
+cmd_read_command(pid_t pid, char *buf, size_t size)
 {
 	char path[32];
 	ssize_t i, n = 0;
@@ -240,7 +258,7 @@ cmd_space_json(const struct roster_group *g, const struct space_info *i)
 {
 	char command[32];
 
-	read_command(i->pid, command, sizeof(command));
+	cmd_read_command(i->pid, command, sizeof(command));
 	return json_pack("{s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:I, s:I, "
 			 "s:I, s:I, s:I, s:I, s:I, s:I}",
 	    "id", (json_int_t)i->id, "pid", (json_int_t)i->pid, "uid",
@@ -253,4 +271,16 @@ cmd_space_json(const struct roster_group *g, const struct space_info *i)
 	    "evicted_pages", (json_int_t)i->evicted_pages, "refault_pages",
 	    (json_int_t)i->refault_pages, "zero_fills",
 	    (json_int_t)i->zero_fills);
+}
+
+json_t *
+cmd_snapshot_json(const struct snapshot *s, const struct space_info *i)
+{
+	return json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "name", s->name, "uid", (json_int_t)s->uid, "pid",
+	    (json_int_t)s->process.pid, "command", s->command, "taken",
+	    (json_int_t)s->taken, "pause_us", (json_int_t)s->pause_us,
+	    "threads", (json_int_t)s->nthreads, "holder", (json_int_t)s->holder,
+	    "resident", i != NULL ? (json_int_t)i->resident_bytes : 0, "out",
+	    i != NULL ? (json_int_t)i->out_bytes : 0);
 }

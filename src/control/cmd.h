@@ -10,6 +10,8 @@
 #ifndef CMD_H
 #define CMD_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@ struct call;
 struct group_info;
 struct roster_group;
 struct roster_space;
+struct snapshot;
 struct space_info;
 
 enum cmd_type {
@@ -63,8 +66,16 @@ struct roster_space *cmd_space(struct call *, const char *param);
 /* => LimitTooSmall has ended the call unless this is true */
 bool cmd_limit_ok(struct call *, uint64_t limit_bytes);
 
+/* => the same, of a snapshot of the caller's */
+struct snapshot *cmd_snapshot(struct call *, const char *param);
+
+/* JSON is UTF-8, a command's name is any bytes: others become '?'. */
+void cmd_read_command(pid_t, char *buf, size_t size);
+
 /* As types of the interface. */
 json_t *cmd_group_json(const struct roster_group *, const struct group_info *);
+/* => space_info may be NULL: not known (yet) */
+json_t *cmd_snapshot_json(const struct snapshot *, const struct space_info *);
 json_t *cmd_space_json(const struct roster_group *, const struct space_info *);
 
 #endif

@@ -107,6 +107,7 @@ hub_stop(struct hub *hub, const char *why, int result)
 	listeners_stop(hub->setup->listeners);
 	handshake_drop_all(hub);
 	watch_stop(hub);
+	snapshots_drop_all(hub);
 	hub->stop.m.op = MAIL_STOP;
 	hub->stop.m.done = on_stopped;
 	hub->stop.m.ctx = hub;
@@ -139,7 +140,7 @@ hub_settle(struct hub *hub)
 		return;
 	if (!uv_is_active((uv_handle_t *)&hub->status))
 		uv_timer_again(&hub->status);
-	if (hub->first_over && hub->roster.nspaces == 0 &&
+	if (hub->first_over && hub->roster.nspaces == snapshots_ready(hub) &&
 	    TAILQ_EMPTY(&hub->handshakes))
 		hub_stop(hub, "the command has ended", 0);
 }
@@ -409,6 +410,7 @@ control_run(const struct control_setup *setup)
 	roster_init(&hub.roster);
 	TAILQ_INIT(&hub.handshakes);
 	TAILQ_INIT(&hub.connections);
+	TAILQ_INIT(&hub.snapshots);
 	signal(SIGPIPE, SIG_IGN);
 	init_loop(&hub);
 	init_timers(&hub);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "hub.h"
 #include "log.h"
 #include "packet.h"
+#include "procfs.h"
 #include "roster.h"
 #include "settings.h"
 #include "smaps.h"
@@ -43,7 +45,10 @@ struct handshake {
 	enum handshake_state state; /* set by enter() */
 	int sock;                   /* owned until taken over */
 	struct ucred cred;
-	struct packet packet;     /* owns its descriptors until taken over */
+	struct packet packet; /* owns its descriptors until taken over */
+	handshake_done *done; /* a holder's: NULL once told, or a client's */
+	void *ctx;
+	bool hold;
 	struct mail_range *wiped; /* owned */
 	size_t nwiped;
 	uv_poll_t poll;
@@ -76,6 +81,17 @@ stop_polling(struct handshake *h)
 	h->polling = false;
 }
 
+/* => s: the holder's space; NULL: it will not come */
+static void
+tell(struct handshake *h, struct roster_space *s)
+{
+	handshake_done *done = h->done;
+
+	h->done = NULL;
+	if (done != NULL)
+		done(h->ctx, s);
+}
+
 static void
 enter(struct handshake *h, enum handshake_state state)
 {
@@ -83,6 +99,7 @@ enter(struct handshake *h, enum handshake_state state)
 	h->state = state;
 	if (state != HS_END)
 		return;
+	tell(h, NULL);
 	stop_polling(h);
 	packet_close_fds(&h->packet);
 	if (h->sock >= 0)
@@ -118,7 +135,8 @@ hand_over(struct handshake *h)
 	h->packet.nfds = 0;
 }
 
-static void
+/* => NULL: it cannot be watched */
+static struct roster_space *
 enlist(struct handshake *h)
 {
 	const struct mail_attach *m = &h->mail;
@@ -138,9 +156,10 @@ enlist(struct handshake *h)
 				: "out of memory");
 		close(smaps);
 		close(statm);
-		return;
+		return NULL;
 	}
 	s->pid = m->pid;
+	s->agent = (pid_t)h->packet.u.hello.agent_tid;
 	s->gauge = m->gauge;
 	s->smaps = smaps;
 	s->statm = statm;
@@ -150,6 +169,7 @@ enlist(struct handshake *h)
 	g->forked = g->forked || m->fork;
 	log_debug("group %s: pid %d joined", g->name, (int)m->pid);
 	watch_group(g);
+	return s;
 }
 
 static void
@@ -164,7 +184,7 @@ attached(struct mail *m)
 						    : strerror(-m->result));
 		return;
 	}
-	enlist(h);
+	tell(h, enlist(h));
 	hand_over(h);
 	enter(h, HS_END);
 }
@@ -205,7 +225,7 @@ fill_mail(struct handshake *h, uint32_t group)
 	m->group = group;
 	m->pid = h->cred.pid;
 	m->uid = h->cred.uid;
-	m->fork = hello->kind == PAGERD_HELLO_FORK;
+	m->fork = hello->kind != PAGERD_HELLO_EXEC;
 	m->fork_space = hello->space_id;
 	memcpy(m->fork_token, hello->space_token, sizeof(m->fork_token));
 	m->area_start = hello->area_start;
@@ -220,6 +240,31 @@ fill_mail(struct handshake *h, uint32_t group)
 	m->maps = fds[PAGERD_FD_MAPS];
 }
 
+/*
+ * A holder has neither said who it is when it connected, nor may it open
+ * files: its packet's credentials tell, and we open them for it.
+ *
+ * => NULL when all is well, else why not
+ */
+static const char *
+identify(struct handshake *h)
+{
+	struct packet *p = &h->packet;
+	struct pollfd pfd = { .fd = h->sock };
+	int off = 0;
+
+	h->cred = p->cred;
+	(void)setsockopt(h->sock, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	if (h->cred.pid == 0 ||
+	    procfs_open_all(h->cred.pid, &p->fds[PAGERD_FD_MEM]) < 0)
+		return "its files in /proc cannot be opened";
+	p->nfds = PAGERD_FDS_FORK;
+	/* Still connected: so the pid was its own all the time. */
+	if (poll(&pfd, 1, 0) != 0)
+		return "it has ended";
+	return NULL;
+}
+
 static void
 attach(struct handshake *h)
 {
@@ -227,7 +272,9 @@ attach(struct handshake *h)
 	struct roster_group *g = NULL;
 	const char *bad;
 
-	bad = hello_check(&h->packet);
+	bad = hello_check(&h->packet, h->hold);
+	if (bad == NULL && h->hold)
+		bad = identify(h);
 	if (bad == NULL)
 		bad = hello_check_fds(&h->packet);
 	if (bad == NULL && hello->kind == PAGERD_HELLO_EXEC) {
@@ -303,18 +350,17 @@ welcome(struct handshake *h)
 	return packet_send(h->sock, &msg, sizeof(msg), h->hub->setup->device);
 }
 
-void
-handshake_start(struct hub *hub, int sock)
+static struct handshake *
+handshake_new(struct hub *hub, int sock)
 {
 	struct handshake *h;
-	int r;
 
 	h = calloc(1, sizeof(*h));
 	if (h == NULL || uv_poll_init(&hub->loop, &h->poll, sock) < 0) {
 		log_warning("a client was dropped: out of memory");
 		free(h);
 		close(sock);
-		return;
+		return NULL;
 	}
 	uv_timer_init(&hub->loop, &h->deadline);
 	h->hub = hub;
@@ -324,15 +370,46 @@ handshake_start(struct hub *hub, int sock)
 	h->polling = true;
 	h->poll.data = h->deadline.data = h;
 	TAILQ_INSERT_TAIL(&hub->handshakes, h, entry);
-	r = welcome(h);
-	if (r == 0)
-		r = uv_poll_start(&h->poll, UV_READABLE, on_readable);
-	if (r < 0) {
+	return h;
+}
+
+static void
+wait_hello(struct handshake *h)
+{
+	if (uv_poll_start(&h->poll, UV_READABLE, on_readable) < 0) {
 		enter(h, HS_END);
 		return;
 	}
 	uv_timer_start(&h->deadline, on_deadline,
-	    hub->setup->settings->client_timeout_ms, 0);
+	    h->hub->setup->settings->client_timeout_ms, 0);
+}
+
+void
+handshake_start(struct hub *hub, int sock)
+{
+	struct handshake *h = handshake_new(hub, sock);
+
+	if (h == NULL)
+		return;
+	if (welcome(h) < 0)
+		enter(h, HS_END);
+	else
+		wait_hello(h);
+}
+
+void
+handshake_hold(struct hub *hub, int sock, handshake_done *done, void *ctx)
+{
+	struct handshake *h = handshake_new(hub, sock);
+
+	if (h == NULL) {
+		done(ctx, NULL);
+		return;
+	}
+	h->hold = true;
+	h->done = done;
+	h->ctx = ctx;
+	wait_hello(h);
 }
 
 void

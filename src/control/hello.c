@@ -56,8 +56,19 @@ check_addresses(const struct pagerd_msg_hello *h)
 	return NULL;
 }
 
+/* => how many descriptors come with it; -1: no kind that is expected here */
+static int
+nfds_of(uint32_t kind, bool hold)
+{
+	if (hold)
+		return kind == PAGERD_HELLO_HOLD ? PAGERD_FDS_HOLD : -1;
+	if (kind == PAGERD_HELLO_EXEC)
+		return PAGERD_FDS_EXEC;
+	return kind == PAGERD_HELLO_FORK ? PAGERD_FDS_FORK : -1;
+}
+
 const char *
-hello_check(const struct packet *p)
+hello_check(const struct packet *p, bool hold)
 {
 	const struct pagerd_msg_hello *h = &p->u.hello;
 
@@ -68,10 +79,9 @@ hello_check(const struct packet *p)
 		       "use the preload library that came with it";
 	if (h->hdr.type != PAGERD_MSG_HELLO || p->len != sizeof(*h))
 		return "the first packet is not HELLO";
-	if (h->kind != PAGERD_HELLO_EXEC && h->kind != PAGERD_HELLO_FORK)
+	if (nfds_of(h->kind, hold) < 0)
 		return "HELLO is of an unknown kind";
-	if (p->nfds !=
-	    (h->kind == PAGERD_HELLO_EXEC ? PAGERD_FDS_EXEC : PAGERD_FDS_FORK))
+	if (p->nfds != nfds_of(h->kind, hold))
 		return "HELLO came with a wrong number of descriptors";
 	return check_addresses(h);
 }

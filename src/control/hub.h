@@ -16,6 +16,7 @@
 #include "control.h"
 #include "planes.h"
 #include "roster.h"
+#include "snapshots.h"
 
 struct handshake;
 struct varlink;
@@ -57,6 +58,7 @@ struct hub {
 
 	TAILQ_HEAD(, handshake) handshakes;
 	TAILQ_HEAD(, varlink) connections;
+	struct snapshot_list snapshots;
 	bool first_seen; /* private: the first control connection came */
 	bool first_over; /* private: and it has ended */
 

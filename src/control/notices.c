@@ -78,6 +78,7 @@ space_gone(struct hub *hub, const struct notice *n)
 	g = s->group;
 	log_debug("group %s: pid %d left", g->name, (int)s->pid);
 	watch_forget(s);
+	snapshots_lose(hub, s->id);
 	roster_space_remove(&hub->roster, s);
 	groups_reap(g);
 	hub_settle(hub);

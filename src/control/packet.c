@@ -11,13 +11,17 @@
 #include <unistd.h>
 
 static void
-take_fds(struct packet *p, struct msghdr *msg)
+take_control(struct packet *p, struct msghdr *msg)
 {
 	struct cmsghdr *c;
 	size_t i, n;
 	int fd;
 
 	for (c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == SOL_SOCKET &&
+		    c->cmsg_type == SCM_CREDENTIALS &&
+		    c->cmsg_len == CMSG_LEN(sizeof(p->cred)))
+			memcpy(&p->cred, CMSG_DATA(c), sizeof(p->cred));
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -37,7 +41,8 @@ packet_receive(int sock, struct packet *p)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int)) +
+			   CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	struct iovec iov = { &p->u, sizeof(p->u) };
 	struct msghdr msg = {
@@ -49,13 +54,14 @@ packet_receive(int sock, struct packet *p)
 	ssize_t n;
 
 	p->nfds = 0;
+	memset(&p->cred, 0, sizeof(p->cred));
 	do {
 		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	p->len = (size_t)n;
-	take_fds(p, &msg);
+	take_control(p, &msg);
 	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
 		packet_close_fds(p);
 		return (msg.msg_flags & MSG_CTRUNC) != 0 ? -ENOBUFS : -EMSGSIZE;

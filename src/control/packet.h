@@ -4,6 +4,8 @@
 #ifndef PACKET_H
 #define PACKET_H
 
+#include <sys/socket.h>
+
 #include <stddef.h>
 
 #include "pagerd/protocol.h"
@@ -15,7 +17,8 @@ struct packet {
 		struct pagerd_msg hdr;
 		struct pagerd_msg_hello hello;
 	} u;
-	size_t len; /* bytes received */
+	size_t len;        /* bytes received */
+	struct ucred cred; /* of the sender, if SO_PASSCRED; else pid is 0 */
 	int nfds;
 	int fds[PACKET_FDS_MAX]; /* owned until taken */
 };

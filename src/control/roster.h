@@ -28,6 +28,7 @@ struct roster_space {
 	uint64_t id;
 	struct roster_group *group;
 	pid_t pid;           /* 0: its agent has not come yet */
+	pid_t agent;         /* its agent's thread, as it says itself */
 	struct gauge *gauge; /* the fault plane's, until SPACE_GONE */
 	int statm, smaps;    /* owned; -1: its agent has not come yet */
 	uint64_t area_start, area_end, anchor_start; /* never adopted */

@@ -12,8 +12,11 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +31,10 @@
 #include "hub.h"
 #include "log.h"
 #include "settings.h"
+
+#ifndef SO_PEERPIDFD /* 6.5 */
+#define SO_PEERPIDFD 77
+#endif
 
 struct varlink {
 	TAILQ_ENTRY(varlink) entry;
@@ -253,6 +260,53 @@ bool
 call_bool(const struct call *call, const char *name)
 {
 	return json_is_true(json_object_get(call->parameters, name));
+}
+
+/* => of the process that connected, and of no other that has its pid now */
+static int
+peer_pidfd(const struct call *call)
+{
+	socklen_t len = sizeof(int);
+	uv_os_fd_t sock;
+	int fd;
+
+	if (uv_fileno((uv_handle_t *)&call->connection->pipe, &sock) < 0)
+		return -EBADF;
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) < 0)
+		return -errno;
+	return fd;
+}
+
+static bool
+is_writable_file(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
+	       !(flags & (O_APPEND | O_PATH)) && fstat(fd, &st) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
+int
+call_fd(const struct call *call, const char *name)
+{
+	int64_t number = call_int(call, name);
+	int fd, pidfd = peer_pidfd(call);
+
+	if (pidfd < 0)
+		return pidfd;
+	fd = number > INT32_MAX
+		 ? -1
+		 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)number, 0);
+	if (fd < 0)
+		fd = -errno;
+	close(pidfd);
+	if (fd >= 0 && !is_writable_file(fd)) {
+		close(fd);
+		return -EBADF;
+	}
+	return fd;
 }
 
 /*

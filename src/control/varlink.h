@@ -63,4 +63,12 @@ const char *call_string(const struct call *, const char *name);
 int64_t call_int(const struct call *, const char *name);
 bool call_bool(const struct call *, const char *name);
 
+/*
+ * call_fd: a descriptor of the caller's, named by its number there
+ *
+ * => owned by who asks; a regular file, open for writing, not for appending;
+ *    or -errno
+ */
+int call_fd(const struct call *, const char *name);
+
 #endif

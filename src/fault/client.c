@@ -9,6 +9,7 @@
 #include "event.h"
 #include "evict.h"
 #include "fault.h"
+#include "hold.h"
 #include "outbox.h"
 #include "planes.h"
 #include "uffd.h"
@@ -124,6 +125,7 @@ client_free(struct pager *p, struct client *c)
 
 	if (c->adopt != NULL)
 		planes_answer(p->planes, &c->adopt->m, -ESRCH);
+	hold_end(p, c, -ESRCH);
 	client_close(p, c);
 	client_forget_faults(p, c);
 	if (c->is_busy)
@@ -162,6 +164,7 @@ client_lose_agent(struct pager *p, struct client *c)
 	if (c->adopt != NULL)
 		planes_answer(p->planes, &c->adopt->m, -ESRCH);
 	c->adopt = NULL;
+	hold_end(p, c, -ESRCH);
 	c->probe_us = now_us(p);
 	c->probe_gap_us = 0;
 	client_set_busy(p, c);

@@ -30,6 +30,7 @@
 #include "backend.h"
 #include "budget.h"
 #include "client.h"
+#include "hold.h"
 #include "peer.h"
 #include "planes.h"
 #include "reclaim.h"
@@ -237,7 +238,8 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 	uint32_t n, npages;
 
 	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
-	    p->checks != NULL || now_us(p) < p->full_us || !blocks_left(p))
+	    c->hold != NULL || p->checks != NULL || now_us(p) < p->full_us ||
+	    !blocks_left(p))
 		return 0;
 	if (c->batch.nshared > 0)
 		return send_unshare(p, c);
@@ -447,7 +449,7 @@ evict_lose_agent(struct pager *p, struct client *c)
 }
 
 static int
-done(struct pager *p, struct client *c)
+done(struct pager *p, struct client *c, int result)
 {
 	struct batch *b = &c->batch;
 	enum batch_state was = b->state;
@@ -459,6 +461,10 @@ done(struct pager *p, struct client *c)
 		set_staged(p, c, 0);
 		(void)madvise(batch_page(p, c, 0), BATCH_PAGES * PAGE_BYTES,
 		    MADV_DONTNEED);
+		return 0;
+	}
+	if (was == BATCH_HOLDING) {
+		hold_end(p, c, result);
 		return 0;
 	}
 	if (was != BATCH_UNSHARING)
@@ -475,6 +481,7 @@ evict_reply(struct pager *p, struct client *c, const void *packet, size_t n)
 {
 	const struct pagerd_msg *hdr = packet;
 	const struct pagerd_msg_moved *m = packet;
+	const struct pagerd_msg_done *d = packet;
 
 	if (n < sizeof(*hdr) || hdr->size != n ||
 	    hdr->version != PAGERD_PROTOCOL_VERSION)
@@ -483,10 +490,9 @@ evict_reply(struct pager *p, struct client *c, const void *packet, size_t n)
 	    c->batch.state == BATCH_MOVING && m->seq == c->batch.seq &&
 	    m->npages == c->batch.npages)
 		return apply_moved(p, c, m->status);
-	if (hdr->type == PAGERD_MSG_DONE &&
-	    n == sizeof(struct pagerd_msg_done) &&
-	    ((const struct pagerd_msg_done *)packet)->seq == c->batch.seq)
-		return done(p, c);
+	if (hdr->type == PAGERD_MSG_DONE && n == sizeof(*d) &&
+	    d->seq == c->batch.seq)
+		return done(p, c, d->result);
 	return -EPROTO;
 }
 

@@ -15,6 +15,7 @@
 #include "budget.h"
 #include "client.h"
 #include "evict.h"
+#include "hold.h"
 #include "home.h"
 #include "install.h"
 #include "outbox.h"
@@ -301,6 +302,9 @@ pager_mail(struct pager *p, struct mail *m)
 	case MAIL_ADOPT:
 		adopt(p, (struct mail_adopt *)m);
 		return;
+	case MAIL_HOLD:
+		hold_begin(p, (struct mail_hold *)m);
+		return;
 	case MAIL_RECLAIM:
 		reclaim(p, (struct mail_reclaim *)m);
 		return;
@@ -339,10 +343,11 @@ tick_client(struct pager *p, struct client *c)
 	at = earlier(at, adopt_step(p, c));
 	if (c->batch.state == BATCH_MOVING)
 		at = UINT64_MAX;
+	at = earlier(at, hold_step(p, c));
 	if (!client_has_agent(c))
 		return earlier(at, client_probe(p, c));
 	if (c->batch.state == BATCH_IDLE && c->batch.staged == 0 &&
-	    c->adopt == NULL && !c->unread && !c->protect &&
+	    c->adopt == NULL && c->hold == NULL && !c->unread && !c->protect &&
 	    TAILQ_EMPTY(&c->faults)) {
 		c->is_busy = false;
 		TAILQ_REMOVE(&p->busy, c, busy);

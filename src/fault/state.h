@@ -43,6 +43,7 @@ TAILQ_HEAD(fault_list, fault);
  *	IDLE --MOVE--> MOVING --MOVED--> STORING --stored--> IDLE
  *	  |                                                   |
  *	  +---EMPTY----> EMPTYING --DONE--> IDLE <--UNSHARING-+
+ *	  +---HOLD-----> HOLDING ---DONE--> IDLE
  */
 enum batch_state {
 	BATCH_IDLE,
@@ -50,6 +51,7 @@ enum batch_state {
 	BATCH_STORING,   /* captured: blocks are STAGED, bytes in its buffer */
 	BATCH_EMPTYING,  /* the agent drops what staging holds */
 	BATCH_UNSHARING, /* the agent makes fork-shared pages its own */
+	BATCH_HOLDING,   /* the agent forks a holder (hold.c) */
 };
 
 struct batch {
@@ -67,7 +69,7 @@ struct batch {
 	uint64_t shared[BATCH_PAGES];
 };
 
-struct follow { /* follow.c */
+struct follow {          /* follow.c */
 	uint32_t tid;    /* whose faults come one after the other */
 	uint32_t run;    /* so many of them */
 	uint32_t gap_us; /* from a wake-up to the next fault, on average */
@@ -93,6 +95,8 @@ struct client { /* one for each space, by its index */
 	uint64_t retry_us; /* faults wait: when to look again */
 	uint64_t probe_us; /* no agent: when to see if it lives */
 	uint64_t probe_gap_us;
+	struct mail_hold *hold;   /* wanted, or under way */
+	uint64_t hold_until_us;
 	struct mail_adopt *adopt; /* being worked on */
 	size_t adopt_next;
 	uint64_t faults_total, evicted, refaults, zero_fills;

@@ -246,7 +246,7 @@ send_hello(struct agent *a, int *fds, unsigned int nfds)
 	for (i = 0; i < nfds; i++)
 		((int *)CMSG_DATA(&control.hdr))[i] = fds[i];
 	ret = sys3(SYS_sendmsg, a->sock, &msg, MSG_NOSIGNAL);
-	for (i = PAGERD_FD_MEM; i <= PAGERD_FD_STATM; i++)
+	for (i = PAGERD_FD_MEM; i < nfds && i <= PAGERD_FD_STATM; i++)
 		sys1(SYS_close, fds[i]);
 	if (ret < 0)
 		return ((int)(ret == -EAGAIN ? -ETIMEDOUT : ret));
@@ -256,17 +256,17 @@ send_hello(struct agent *a, int *fds, unsigned int nfds)
 static int
 wait_ready(struct agent *a)
 {
-	const int fork = a->hello.kind == PAGERD_HELLO_FORK;
+	const int exec = a->hello.kind == PAGERD_HELLO_EXEC;
 	int ret;
 
 	a->step = STEP_READY;
 	ret = receive(a, PAGERD_MSG_READY, sizeof(a->in.ready),
-	    fork ? &a->main_fd : NULL);
+	    exec ? NULL : &a->main_fd);
 	if (ret < 0)
 		return (ret);
 	if (a->in.ready.flags & PAGERD_READY_INHERITED)
 		a->pages_out = 1;
-	return (set_timeouts(a, 0));
+	return (0);
 }
 
 /*
@@ -304,7 +304,9 @@ handshake(struct agent *a)
 					       : PAGERD_FDS_FORK);
 	if (ret < 0)
 		return (ret);
-	return (wait_ready(a));
+	if ((ret = wait_ready(a)) < 0)
+		return (ret);
+	return (set_timeouts(a, 0));
 }
 
 int
@@ -321,4 +323,16 @@ agent_handshake(struct agent *a)
 	}
 	open_extras(a);
 	return (0);
+}
+
+/* Nobody waits for a holder but the daemon, which ends it by hanging up. */
+int
+agent_hello(struct agent *a, int device)
+{
+	int fds[PAGERD_FDS_HOLD];
+
+	if (make_userfaultfds(a, device, fds) < 0 ||
+	    send_hello(a, fds, PAGERD_FDS_HOLD) < 0)
+		return (-1);
+	return (wait_ready(a) < 0 ? -1 : 0);
 }

@@ -33,7 +33,7 @@
 #endif
 
 #define RULE_INSNS 5
-#define MAX_RULES 20
+#define MAX_RULES 32
 #define ANY_ARG (-1)
 
 struct ruleset {
@@ -101,6 +101,16 @@ build(struct ruleset *rs, const struct agent *a)
 	allow(rs, SYS_restart_syscall, ANY_ARG, 0);
 	allow(rs, SYS_exit, ANY_ARG, 0);
 	allow(rs, SYS_exit_group, ANY_ARG, 0);
+	/* A holder has no more rights than we. */
+	allow(rs, SYS_clone, 0, 0);
+	allow(rs, SYS_wait4, ANY_ARG, 0);
+	allow(rs, SYS_madvise, 2, MADV_DOFORK);
+	allow(rs, SYS_madvise, 2, MADV_DONTFORK);
+	allow(rs, SYS_prctl, 0, PR_SET_NAME);
+	allow(rs, SYS_dup3, 1, (uint32_t)a->sock);
+	allow(rs, SYS_close, ANY_ARG, 0);
+	allow(rs, SYS_getpid, ANY_ARG, 0);
+	allow(rs, SYS_ioctl, 1, (uint32_t)USERFAULTFD_IOC_NEW);
 	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0);
 	/* A foreign architecture goes straight to the refusal. */
 	rs->insns[1].jf = (uint8_t)(rs->n - 3);

@@ -26,6 +26,7 @@
 #include <pagerd/uffd_abi.h>
 
 #include "agent.h"
+#include "holder.h"
 #include "sys.h"
 
 #define PAGE ((uint64_t)PAGERD_PAGE_SIZE)
@@ -291,19 +292,56 @@ dispatch(struct agent *a, size_t len)
 		lost(a);
 }
 
+static int
+is_hold(const struct agent *a, size_t len)
+{
+	const struct pagerd_msg *hdr = &a->in.hdr;
+
+	return (len == sizeof(a->in.hold) && hdr->size == len &&
+		hdr->version == PAGERD_PROTOCOL_VERSION &&
+		hdr->type == PAGERD_MSG_HOLD);
+}
+
+static void
+do_hold(struct agent *a, int sock, int device)
+{
+	const uint32_t seq = a->in.hold.seq;
+
+	answer_done(a, seq, holder_start(a, sock, device));
+}
+
 static void
 receive_one(struct agent *a)
 {
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(PAGERD_HOLD_FDS * sizeof(int))];
+	} control;
 	struct iovec iov = { .iov_base = &a->in, .iov_len = sizeof(a->in) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	const int *fds = (const int *)(const void *)CMSG_DATA(&control.hdr);
 	long len;
 
-	len = sys3(SYS_recvmsg, a->sock, &msg, MSG_DONTWAIT);
+	len = sys3(SYS_recvmsg, a->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (len == -EAGAIN || len == -EINTR)
 		return;
 	if (len <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		lost(a);
-	dispatch(a, (size_t)len);
+	if (msg.msg_controllen == 0)
+		dispatch(a, (size_t)len);
+	else if (is_hold(a, (size_t)len) &&
+		 control.hdr.cmsg_level == SOL_SOCKET &&
+		 control.hdr.cmsg_type == SCM_RIGHTS &&
+		 control.hdr.cmsg_len ==
+		     CMSG_LEN(PAGERD_HOLD_FDS * sizeof(int)))
+		do_hold(a, fds[0], fds[1]);
+	else
+		lost(a);
 }
 
 /*
@@ -379,8 +417,10 @@ wait_packet(struct agent *a)
 	long ret;
 
 	ret = sys5(SYS_ppoll, &pfd, 1, &nap, NULL, 0);
-	if (ret == 0 || ++a->npackets % LOOK_PACKETS == 0)
+	if (ret == 0 || ++a->npackets % LOOK_PACKETS == 0) {
 		end_if_alone(a);
+		holder_reap(a);
+	}
 	return (ret > 0);
 }
 
@@ -389,6 +429,15 @@ announce(struct agent *a, enum agent_phase phase)
 {
 	__atomic_store_n(&a->phase, phase, __ATOMIC_RELEASE);
 	sys3(SYS_futex, &a->phase, FUTEX_WAKE, 1);
+}
+
+void
+agent_serve(struct agent *a)
+{
+	for (;;) {
+		if (wait_packet(a))
+			receive_one(a);
+	}
 }
 
 void
@@ -405,8 +454,5 @@ agent_main(void *arg)
 	}
 	agent_lockdown(a);
 	announce(a, AGENT_RUNNING);
-	for (;;) {
-		if (wait_packet(a))
-			receive_one(a);
-	}
+	agent_serve(a);
 }

@@ -23,6 +23,7 @@
 #include <pagerd/protocol.h>
 
 #define AGENT_STACK_PAGES 12u
+#define AGENT_HOLDERS_MAX 16u /* snapshots of one process at a time */
 
 enum agent_phase {
 	AGENT_STARTING,
@@ -52,6 +53,7 @@ union agent_packet {
 	struct pagerd_msg_empty empty;
 	struct pagerd_msg_done done;
 	struct pagerd_msg_release release;
+	struct pagerd_msg_hold hold;
 };
 
 struct agent {
@@ -79,12 +81,16 @@ struct agent {
 	int32_t stat_fd;   /* /proc/self/stat, -1 if it could not be had */
 	uint32_t npackets; /* when to look is counted by these */
 	uint8_t pages_out; /* the daemon may hold pages of this process */
+	uint32_t nholders; /* forked and not seen to end */
+	int32_t holders[AGENT_HOLDERS_MAX];
 	union agent_packet in;
 	union agent_packet out;
 };
 
 /* agent.c: the thread's body; ends the thread, never returns */
 void agent_main(void *) __attribute__((noreturn));
+/* agent.c: its life after the handshake */
+void agent_serve(struct agent *) __attribute__((noreturn));
 
 /*
  * agent-handshake.c
@@ -92,6 +98,12 @@ void agent_main(void *) __attribute__((noreturn));
  * => -1: step, error and reason are set
  */
 int agent_handshake(struct agent *);
+
+/*
+ * agent-handshake.c: the same for a holder, from userfaultfds to READY
+ * => device is closed; 0 or -1
+ */
+int agent_hello(struct agent *, int device);
 
 /*
  * agent-lockdown.c: give up all privileges and system calls but the loop's

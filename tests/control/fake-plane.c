@@ -369,6 +369,8 @@ answer(struct plane *p, struct mail *m)
 		return attach(p, (struct mail_attach *)m);
 	case MAIL_ADOPT:
 		return adopt(p, (struct mail_adopt *)m);
+	case MAIL_HOLD:
+		return -EOPNOTSUPP;
 	case MAIL_RECLAIM:
 		((struct mail_reclaim *)m)->bytes_out = 4096;
 		return 0;

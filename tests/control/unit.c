@@ -378,7 +378,7 @@ good_hello(void)
 		struct pagerd_msg_hello *h = &p.u.hello;                       \
 		change;                                                        \
 		(void)h;                                                       \
-		ASSERT(hello_check(&p) != NULL);                               \
+		ASSERT(hello_check(&p, false) != NULL);                        \
 	} while (0)
 
 static void
@@ -386,10 +386,10 @@ test_hello(void)
 {
 	struct packet good = good_hello();
 
-	ASSERT(hello_check(&good) == NULL);
+	ASSERT(hello_check(&good, false) == NULL);
 	good.u.hello.kind = PAGERD_HELLO_FORK;
 	good.nfds = PAGERD_FDS_FORK;
-	ASSERT(hello_check(&good) == NULL);
+	ASSERT(hello_check(&good, false) == NULL);
 	REFUSED(p.len = 4);
 	REFUSED(p.len--);
 	REFUSED(h->hdr.version++);

@@ -27,20 +27,25 @@ class Steady:
     """A managed program that works beyond its budget until it is told."""
 
     def __init__(self, live, daemon, name, limit=LIMIT, wants=WANTS,
-                 hold=None, argv=None):
+                 hold=None, argv=None, **options):
         self.progress = os.path.join(live.scratch, name)
         self.pid = None
         self.ready = threading.Event()
+        self.looked = threading.Event()  # hold has returned, or failed
         self.hold = hold
         self.run = Run(live, argv or [live.prog('steady'), wants, '600',
                                       self.progress],
-                       limit=limit, daemon=daemon, hold=self.at_hold)
+                       limit=limit, daemon=daemon, hold=self.at_hold,
+                       **options)
 
     def at_hold(self, name, pid):
         self.pid = pid
         self.ready.set()
-        if self.hold is not None:
-            self.hold(name, pid)
+        try:
+            if self.hold is not None:
+                self.hold(name, pid)
+        finally:
+            self.looked.set()
 
     def rounds(self):
         return len(read_text(self.progress))

@@ -13,10 +13,11 @@ import sys
 import cases_daemon
 import cases_memory
 import cases_programs
+import cases_snapshot
 from harness import run_case
 
 CASES = {}
-for module in (cases_memory, cases_programs, cases_daemon):
+for module in (cases_memory, cases_programs, cases_daemon, cases_snapshot):
     CASES.update(module.CASES)
 
 

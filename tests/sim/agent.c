@@ -662,6 +662,19 @@ agent_send(int sock, const void *bytes, size_t size, int fd)
 	return 0;
 }
 
+/* Snapshots are not simulated. */
+int
+agent_send_fds(int sock, const void *bytes, size_t size, const int *fds,
+    size_t n)
+{
+	(void)sock;
+	(void)bytes;
+	(void)size;
+	(void)fds;
+	SIM_CHECK(n == 0);
+	return -EPIPE;
+}
+
 static ssize_t
 take_packet(struct agent *a, struct packet *k, void *buf, size_t size)
 {

@@ -1,0 +1,31 @@
+/*
+ * cmd-drop-snapshot.c: DropSnapshot
+ */
+#include "cmd.h"
+#include "hub.h"
+#include "snapshots.h"
+#include "varlink.h"
+
+static void
+drop(struct call *call)
+{
+	struct snapshot *s = cmd_snapshot(call, "name");
+
+	if (s == NULL)
+		return;
+	if (s->exports > 0) {
+		call_error(call, "Busy",
+		    json_pack("{s:s}", "reason",
+			"the snapshot is being exported: wait for its end"));
+		return;
+	}
+	snapshot_drop(call->hub, s);
+	call_reply(call, NULL);
+}
+
+const struct cmd cmd_drop_snapshot = {
+	.interface = CMD_INTERFACE,
+	.name = "DropSnapshot",
+	.params = { { "name", CMD_STRING, false } },
+	.run = drop,
+};
