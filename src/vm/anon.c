@@ -23,16 +23,18 @@ anon_plan(const struct vm *vm, const struct region *r, uint64_t page,
 }
 
 static bool
-anon_keep_copy(const struct vm *vm, const struct region *r, uint64_t page,
-    enum access access)
+anon_writable(const struct vm *vm, const struct region *r, uint64_t page)
 {
-	(void)vm;
-	(void)page;
-	return access == ACCESS_READ && !r->readahead.write;
+	uint64_t slot = region_slot(vm, r, page);
+
+	return slot_state(slot) == SLOT_RESIDENT && !slot_protected(slot);
 }
 
 const struct memtype memtype_anon = {
 	.name = "anon",
+	.own_pages = true,
+	.frozen = true,
 	.plan = anon_plan,
-	.keep_copy = anon_keep_copy,
+	.keep_copy = keep_unless_written,
+	.writable = anon_writable,
 };

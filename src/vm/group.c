@@ -18,6 +18,7 @@ group_new(struct vm *vm, const struct group_record *rec, struct group **out)
 	*g->rec = *rec;
 	g->rec->in_use = 1;
 	TAILQ_INIT(&g->spaces);
+	TAILQ_INIT(&g->objects);
 	group_set_limit(g, rec->limit_bytes);
 	*out = g;
 	return 0;
@@ -26,7 +27,11 @@ group_new(struct vm *vm, const struct group_record *rec, struct group **out)
 void
 group_free(struct vm *vm, struct group *g)
 {
+	struct object *o;
+
 	ASSERT(g->nspaces == 0);
+	while ((o = TAILQ_FIRST(&g->objects)) != NULL)
+		object_discharge(o);
 	ASSERT(g->counts.resident == 0 && g->counts.out == 0);
 	table_free(&vm->groups, g->index);
 	g->rec = NULL;

@@ -8,9 +8,11 @@
 
 #include <stdint.h>
 
+#include "counts.h"
 #include "size.h"
 #include "watermark.h"
 
+struct object;
 struct space;
 struct vm;
 
@@ -25,17 +27,14 @@ struct group_record { /* truth */
 	char name[GROUP_NAME_BYTES];
 };
 
-struct counts { /* pages */
-	uint64_t resident, out, clean;
-};
-
 struct group { /* index */
 	uint32_t index;
 	struct group_record *rec;
 	struct watermarks marks;
 	TAILQ_HEAD(, space) spaces;
 	uint32_t nspaces;
-	struct counts counts;
+	TAILQ_HEAD(, object) objects; /* whose frames count here */
+	struct counts counts;         /* of spaces and objects */
 	/*
 	 * Recency (reclaim.c): pages are stamped with epoch when they are
 	 * installed; the sweep takes those at least min_age epochs old.
@@ -47,7 +46,7 @@ struct group { /* index */
 
 /* => 0 or -ENOSPC */
 int group_new(struct vm *, const struct group_record *, struct group **);
-/* => must have no spaces */
+/* => must have no spaces; its objects count against nobody from now on */
 void group_free(struct vm *, struct group *);
 struct group *group_get(struct vm *, uint32_t index); /* NULL: none */
 void group_set_limit(struct group *, uint64_t limit_bytes);

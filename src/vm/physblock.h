@@ -3,25 +3,9 @@
  *
  * A physblock says where the bytes of a page are, other than in the client
  * that owns the page alone (such a page needs no record).  Its reference
- * count equals the number of slots that name it; it is index, rebuilt by
- * counting.  When the last reference goes, vm->release() is told where the
- * bytes were.
- *
- * The invariants of the model (vm_check() asserts each by its number):
- *
- *  I1  regions of a space do not overlap; start and length are page aligned,
- *      not empty, and do not wrap
- *  I2  an UNKNOWN slot is zero as a whole
- *  I3  an OUT slot names a block and is not write-protected
- *  I4  a RESIDENT slot that names a block is write-protected: the block is the
- *      page's stored copy and stays true until a write.  One that is protected
- *      and names none was protected by a fork
- *  I5  a block's reference count is the number of slots that name it, and a
- *      block that nobody names is free
- *  I6  a block in use says where its bytes are
- *  I7  the counts of a region, its space and its group are those of its slots
- *  I8  two regions do not share a slot
- *  I9  the count of a chunk is the number of its slots that are not UNKNOWN
+ * count equals the number of slots that name it, of regions and of objects; it
+ * is index, rebuilt by counting.  When the last reference goes, vm->release()
+ * is told where the bytes were.
  */
 #ifndef PHYSBLOCK_H
 #define PHYSBLOCK_H
@@ -54,6 +38,12 @@ static inline enum where_kind
 where_kind(uint64_t where)
 {
 	return (enum where_kind)(where >> 61);
+}
+
+static inline unsigned int
+where_backend(uint64_t where)
+{
+	return (unsigned int)(where >> WHERE_DATA_BITS) & 31;
 }
 
 static inline uint64_t

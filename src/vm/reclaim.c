@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "memtype.h"
 #include "vm.h"
 
 void
@@ -31,6 +32,7 @@ struct sweep {
 	struct vm *vm;
 	const struct group *group;
 	uint32_t want, max;
+	bool pinned; /* some pages of the object are: look at each */
 	struct victim *victims;
 	uint32_t nvictims, npages;
 };
@@ -38,7 +40,9 @@ struct sweep {
 static bool
 is_victim(const struct sweep *s, uint64_t slot)
 {
-	return slot_state(slot) == SLOT_RESIDENT &&
+	if (slot_state(slot) != SLOT_RESIDENT)
+		return false;
+	return s->group == NULL ||
 	       (uint8_t)(s->group->epoch - slot_age(slot)) >= s->group->min_age;
 }
 
@@ -90,7 +94,7 @@ sweep_range(struct sweep *s, struct space *sp, uint64_t from, uint64_t to)
 		uint64_t a = r->rec->start > from ? r->rec->start : from;
 		uint64_t b = region_end(r) < to ? region_end(r) : to;
 
-		if (r->counts.resident == 0)
+		if (r->counts.resident == 0 || r->rec->flags & REGION_PINNED)
 			continue;
 		at = sweep_region(s, r, a, b);
 		if (at < b)
@@ -113,6 +117,45 @@ reclaim_pick(struct vm *vm, struct space *sp, uint32_t want,
 	sp->hand = sweep_range(&s, sp, start, UINT64_MAX);
 	if (sp->hand == UINT64_MAX)
 		sp->hand = sweep_range(&s, sp, 0, start);
+	*npages = s.npages;
+	return s.nvictims;
+}
+
+/* => the page where the sweep stopped in [from, to) of o */
+static uint64_t
+sweep_object(struct sweep *s, const struct object *o, uint64_t from,
+    uint64_t to)
+{
+	uint64_t page = from;
+
+	for (; s->npages < s->want; page++) {
+		page = object_next(s->vm, o, page, to);
+		if (page == to)
+			return to;
+		if (is_victim(s, object_slot(s->vm, o, page)) &&
+		    (!s->pinned ||
+			object_leave(s->vm, o, page) != LEAVE_STAY) &&
+		    !take(s, page << PAGE_SHIFT))
+			break;
+	}
+	return page;
+}
+
+uint32_t
+reclaim_pick_object(struct vm *vm, struct object *o, uint32_t want,
+    struct victim *victims, uint32_t max, uint32_t *npages)
+{
+	struct sweep s = { .vm = vm,
+		.group = o->group,
+		.want = want,
+		.max = max,
+		.pinned = object_is_pinned(o),
+		.victims = victims };
+	uint64_t start = o->hand, n = o->rec->npages;
+
+	o->hand = sweep_object(&s, o, start, n);
+	if (o->hand == n)
+		o->hand = sweep_object(&s, o, 0, start);
 	*npages = s.npages;
 	return s.nvictims;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct group;
+struct object;
 struct space;
 struct vm;
 
@@ -31,10 +32,20 @@ void reclaim_installed(struct group *, uint64_t n);
 /*
  * reclaim_pick: up to want pages of sp, at most max runs of them
  *
- * => the hand moves on; the pages stay as they are
+ * => the hand moves on; the pages stay as they are; pinned regions are left
+ *    out
  * => returns the number of runs; *npages is their sum
  */
 uint32_t reclaim_pick(struct vm *, struct space *, uint32_t want,
+    struct victim *, uint32_t max, uint32_t *npages);
+
+/*
+ * reclaim_pick_object: the same for the frames of an object
+ *
+ * => addr is in bytes from the start of the object; object_leave() says how
+ *    each page leaves, or that it stays
+ */
+uint32_t reclaim_pick_object(struct vm *, struct object *, uint32_t want,
     struct victim *, uint32_t max, uint32_t *npages);
 
 /* => a lap over the group gave less than was wanted; 0: it can go no lower */

@@ -67,36 +67,48 @@ region_new(struct vm *vm, struct space *sp, uint64_t start, uint64_t npages,
 	return 0;
 }
 
+int
+region_new_like(struct vm *vm, struct space *sp, const struct region *from,
+    struct region **out)
+{
+	struct region *r;
+	int rc;
+
+	rc = region_new(vm, sp, from->rec->start, from->rec->npages,
+	    from->rec->memtype, &r);
+	if (rc < 0)
+		return rc;
+	r->rec->flags = from->rec->flags;
+	if (from->object != NULL)
+		region_attach(vm, r, from->object, from->rec->offset);
+	*out = r;
+	return 0;
+}
+
+void
+region_attach(struct vm *vm, struct region *r, struct object *o,
+    uint64_t offset)
+{
+	ASSERT(r->object == NULL && r->memtype == o->memtype);
+	r->rec->offset = offset;
+	r->rec->object = o->index;
+	object_attach(vm, o, r);
+}
+
 void
 region_free(struct vm *vm, struct region *r)
 {
 	uint64_t page = 0;
 
+	ASSERT(r->template == NULL);
 	while ((page = region_next(vm, r, page, r->rec->npages)) <
 	       r->rec->npages)
 		region_forget(vm, r, page);
 	slotmap_free(&vm->slots, r->rec->slots, r->rec->capacity);
 	table_free(&vm->regions, r->index);
 	r->rec = NULL;
-}
-
-static void
-counts_move(struct counts *from, struct counts *to, uint64_t slot)
-{
-	switch (slot_state(slot)) {
-	case SLOT_UNKNOWN:
-		break;
-	case SLOT_RESIDENT:
-		from->resident--;
-		to->resident++;
-		from->clean -= slot_block(slot) != 0;
-		to->clean += slot_block(slot) != 0;
-		break;
-	case SLOT_OUT:
-		from->out--;
-		to->out++;
-		break;
-	}
+	if (r->object != NULL)
+		object_detach(vm, r);
 }
 
 int
@@ -117,15 +129,22 @@ region_split(struct vm *vm, struct region *r, uint64_t page,
 	right->rec->npages = r->rec->npages - page;
 	right->rec->slots = r->rec->slots + page;
 	right->rec->capacity = r->rec->capacity - page;
+	right->rec->flags = r->rec->flags;
+	if (r->object != NULL)
+		region_attach(vm, right, r->object,
+		    region_object_page(r, page));
 	right->rec->id = vm->next_region_id++;
 	r->rec->npages = page;
 	r->rec->capacity = page;
 	r->readahead = (struct readahead){ 0 };
 	for (p = 0; (p = region_next(vm, right, p, right->rec->npages)) <
 		    right->rec->npages;
-	     p++)
-		counts_move(&r->counts, &right->counts,
-		    region_slot(vm, right, p));
+	     p++) {
+		uint64_t slot = region_slot(vm, right, p);
+
+		counts_add(&r->counts, slot, (uint64_t)-1);
+		counts_add(&right->counts, slot, 1);
+	}
 	*out = right;
 	return 0;
 }
@@ -165,6 +184,8 @@ region_extend(struct vm *vm, struct region *r, uint64_t npages)
 	uint64_t want = rec->npages + npages;
 	int rc = 0;
 
+	ASSERT(r->object == NULL ||
+	       rec->offset + want <= r->object->rec->npages);
 	if (want > rec->capacity) {
 		uint64_t more = want - rec->capacity;
 
@@ -186,21 +207,14 @@ region_slot(const struct vm *vm, const struct region *r, uint64_t page)
 	return vm->slots.slots[r->rec->slots + page];
 }
 
-static void
-counts_add(struct counts *c, uint64_t slot, uint64_t n)
+uint64_t
+region_shown(const struct vm *vm, const struct region *r, uint64_t page)
 {
-	switch (slot_state(slot)) {
-	case SLOT_UNKNOWN:
-		break;
-	case SLOT_RESIDENT:
-		c->resident += n;
-		if (slot_block(slot) != 0)
-			c->clean += n;
-		break;
-	case SLOT_OUT:
-		c->out += n;
-		break;
-	}
+	uint64_t slot = region_slot(vm, r, page);
+
+	if (slot != 0 || r->object == NULL)
+		return slot;
+	return object_slot(vm, r->object, region_object_page(r, page));
 }
 
 static void
@@ -209,10 +223,8 @@ counts_change(struct region *r, uint64_t old, uint64_t new)
 	struct counts *all[] = { &r->counts, &r->space->counts,
 		&r->space->group->counts };
 
-	for (int i = 0; i < 3; i++) {
-		counts_add(all[i], old, (uint64_t)-1);
-		counts_add(all[i], new, 1);
-	}
+	for (int i = 0; i < 3; i++)
+		counts_replace(all[i], old, new);
 }
 
 /* => the reference of slot's block is the caller's; the old one is returned */
@@ -220,8 +232,11 @@ static uint32_t
 region_set(struct vm *vm, struct region *r, uint64_t page, uint64_t slot)
 {
 	uint64_t old = region_slot(vm, r, page);
+	struct space *sp = r->space;
 
 	counts_change(r, old, slot);
+	if (sp->counts.resident > sp->peak)
+		sp->peak = sp->counts.resident;
 	slotmap_set(&vm->slots, r->rec->slots + page, slot);
 	return slot_block(old);
 }
@@ -237,6 +252,12 @@ void
 region_forget(struct vm *vm, struct region *r, uint64_t page)
 {
 	drop(vm, region_set(vm, r, page, 0));
+}
+
+bool
+region_forgets_to_zero(const struct region *r)
+{
+	return r->object == NULL;
 }
 
 void
@@ -264,6 +285,30 @@ region_clean(struct vm *vm, struct region *r, uint64_t page)
 	ASSERT(block != 0);
 	(void)region_set(vm, r, page,
 	    slot_make(SLOT_RESIDENT, block, r->space->group->epoch, true));
+}
+
+void
+region_written(struct vm *vm, struct region *r, uint64_t page)
+{
+	uint64_t at = region_object_page(r, page);
+
+	if (r->memtype->own_pages) {
+		if (slot_state(region_slot(vm, r, page)) == SLOT_RESIDENT)
+			region_resident(vm, r, page);
+	} else if (slot_state(object_slot(vm, r->object, at)) ==
+		   SLOT_RESIDENT) {
+		object_resident(vm, r->object, at);
+	}
+}
+
+void
+region_continued(struct vm *vm, struct region *r, uint64_t page, bool writable)
+{
+	ASSERT(r->object != NULL);
+	if (region_slot(vm, r, page) != 0)
+		region_forget(vm, r, page);
+	if (writable)
+		region_written(vm, r, page);
 }
 
 void
@@ -322,4 +367,35 @@ region_next(const struct vm *vm, const struct region *r, uint64_t page,
 	uint64_t base = r->rec->slots;
 
 	return slotmap_next(&vm->slots, base + page, base + end) - base;
+}
+
+/* => 0 or -EFAULT */
+static int
+may_poke(const struct vm *vm, const struct region *r, uint64_t page)
+{
+	uint64_t slot = region_slot(vm, r, page);
+	uint32_t block;
+
+	if (!r->memtype->own_pages) {
+		slot = object_slot(vm, r->object, region_object_page(r, page));
+		if (object_users(vm, r->object) > 1)
+			return -EFAULT;
+	}
+	block = slot_block(slot);
+	if (slot_state(slot) != SLOT_RESIDENT || slot_forked(slot))
+		return -EFAULT;
+	return block != 0 && physblock_refs(vm, block) > 1 ? -EFAULT : 0;
+}
+
+int
+region_may_poke(const struct vm *vm, const struct region *r, uint64_t page,
+    uint64_t npages)
+{
+	int rc = 0;
+
+	if (page >= r->rec->npages || npages > r->rec->npages - page)
+		return -EINVAL;
+	for (uint64_t i = 0; i < npages && rc == 0; i++)
+		rc = may_poke(vm, r, page + i);
+	return rc;
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "assert.h"
+#include "cache.h"
+#include "memtype.h"
+#include "snapshot.h"
 #include "vm.h"
 
 int
@@ -57,6 +60,9 @@ space_clear(struct vm *vm, struct space *sp)
 void
 space_free(struct vm *vm, struct space *sp)
 {
+	ASSERT(sp->nsources == 0);
+	if (sp->rec->name[0] != '\0')
+		TAILQ_REMOVE(&vm->snapshots, sp, snapshot);
 	space_clear(vm, sp);
 	TAILQ_REMOVE(&sp->group->spaces, sp, entry);
 	sp->group->nspaces--;
@@ -90,24 +96,27 @@ space_fork_region(struct vm *vm, const struct region *from, struct space *child)
 	struct region *to;
 	int rc;
 
-	rc =
-	    region_new(vm, child, from->rec->start, n, from->rec->memtype, &to);
+	rc = region_new_like(vm, child, from, &to);
 	if (rc < 0)
 		return rc;
+	to->rec->flags &= (uint8_t)~REGION_PINNED; /* as mlock(2) */
 	space_insert(child, to);
 	for (page = 0; (page = region_next(vm, from, page, n)) < n; page++)
 		region_copy_slot(vm, to, page, region_slot(vm, from, page));
 	return 0;
 }
 
-int
-space_fork(struct vm *vm, struct space *parent, struct space *child)
+static int
+space_copy(struct vm *vm, const struct space *parent, struct space *child,
+    bool frozen)
 {
 	struct region *r;
 	int rc;
 
 	ASSERT(RB_EMPTY(&child->regions));
-	RB_FOREACH(r, region_tree, &parent->regions) {
+	RB_FOREACH(r, region_tree, (struct region_tree *)&parent->regions) {
+		if (frozen && !r->memtype->frozen)
+			continue;
 		rc = space_fork_region(vm, r, child);
 		if (rc < 0) {
 			space_clear(vm, child);
@@ -115,6 +124,18 @@ space_fork(struct vm *vm, struct space *parent, struct space *child)
 		}
 	}
 	return 0;
+}
+
+int
+space_fork(struct vm *vm, struct space *parent, struct space *child)
+{
+	return space_copy(vm, parent, child, false);
+}
+
+int
+space_freeze(struct vm *vm, const struct space *parent, struct space *child)
+{
+	return space_copy(vm, parent, child, true);
 }
 
 struct region *
@@ -141,10 +162,50 @@ space_find(struct space *sp, uint64_t addr)
 	return r != NULL && r->rec->start <= addr ? r : NULL;
 }
 
-static bool
-range_ok(uint64_t start, uint64_t end)
+struct region *
+space_find_below(struct space *sp, uint64_t addr)
 {
-	return start < end && start % PAGE_BYTES == 0 && end % PAGE_BYTES == 0;
+	struct region *r = RB_ROOT(&sp->regions), *best = NULL;
+
+	while (r != NULL) {
+		if (r->rec->start < addr) {
+			best = r;
+			r = RB_RIGHT(r, link);
+		} else {
+			r = RB_LEFT(r, link);
+		}
+	}
+	return best;
+}
+
+int
+space_slot(const struct vm *vm, struct space *sp, uint64_t addr, uint64_t *slot)
+{
+	const struct region *r = space_find(sp, addr);
+
+	if (addr % PAGE_BYTES != 0)
+		return -EINVAL;
+	if (r == NULL)
+		return -ENOMEM;
+	*slot = region_slot(vm, r, region_page(r, addr));
+	return 0;
+}
+
+/* => 0, -EINVAL or -EPERM */
+static int
+may_change(const struct space *sp, uint64_t start, uint64_t end)
+{
+	if (!space_range_ok(start, end))
+		return -EINVAL;
+	return space_is_snapshot(sp) ? -EPERM : 0;
+}
+
+bool
+space_is_free(struct space *sp, uint64_t start, uint64_t end)
+{
+	const struct region *r = space_find_from(sp, start);
+
+	return r == NULL || r->rec->start >= end;
 }
 
 int
@@ -152,17 +213,16 @@ space_add(struct vm *vm, struct space *sp, uint64_t start, uint64_t end,
     uint8_t memtype)
 {
 	struct region *r, *left;
-	uint64_t npages;
-	int rc;
+	uint64_t npages = (end - start) >> PAGE_SHIFT;
+	int rc = may_change(sp, start, end);
 
-	if (!range_ok(start, end))
-		return -EINVAL;
-	npages = (end - start) >> PAGE_SHIFT;
-	r = space_find_from(sp, start);
-	if (r != NULL && r->rec->start < end)
+	if (rc < 0 || memtype_get(memtype)->object)
+		return rc < 0 ? rc : -EINVAL;
+	if (!space_is_free(sp, start, end))
 		return -EEXIST;
 	left = start > 0 ? space_find(sp, start - 1) : NULL;
-	if (left != NULL && left->rec->memtype == memtype)
+	if (left != NULL && left->rec->memtype == memtype &&
+	    left->rec->flags == 0)
 		return region_extend(vm, left, npages);
 	rc = region_new(vm, sp, start, npages, memtype, &r);
 	if (rc == 0)
@@ -170,42 +230,169 @@ space_add(struct vm *vm, struct space *sp, uint64_t start, uint64_t end,
 	return rc;
 }
 
-/* => a region begins at addr, if any is there; 0 or -ENOSPC */
-static int
-space_cut(struct vm *vm, struct space *sp, uint64_t addr)
+/* => the region that has to be cut so that one begins at addr, or NULL */
+static struct region *
+region_across(struct space *sp, uint64_t addr)
 {
-	struct region *r = space_find(sp, addr), *right;
-	int rc;
+	struct region *r = space_find(sp, addr);
 
-	if (r == NULL || r->rec->start == addr)
-		return 0;
-	rc = region_split(vm, r, region_page(r, addr), &right);
-	if (rc == 0)
-		space_insert(sp, right);
-	return rc;
+	return r == NULL || r->rec->start == addr ? NULL : r;
 }
 
+static void
+space_cut(struct vm *vm, struct space *sp, uint64_t addr)
+{
+	struct region *r = region_across(sp, addr), *right;
+	int rc;
+
+	if (r == NULL)
+		return;
+	rc = region_split(vm, r, region_page(r, addr), &right);
+	ASSERT(rc == 0); /* there was room for it */
+	space_insert(sp, right);
+}
+
+/* => regions begin at start and at end, if any are there; 0 or -ENOSPC */
 static int
 space_cut_both(struct vm *vm, struct space *sp, uint64_t start, uint64_t end)
 {
-	int rc = space_cut(vm, sp, start);
+	uint32_t need = (region_across(sp, start) != NULL) +
+			(region_across(sp, end) != NULL);
 
-	return rc == 0 ? space_cut(vm, sp, end) : rc;
+	if (vm->regions.capacity - 1 - vm->regions.used < need)
+		return -ENOSPC;
+	space_cut(vm, sp, start);
+	space_cut(vm, sp, end);
+	return 0;
 }
 
 int
 space_unmap(struct vm *vm, struct space *sp, uint64_t start, uint64_t end)
 {
 	struct region *r;
-	int rc;
+	int rc = may_change(sp, start, end);
 
-	if (!range_ok(start, end))
-		return -EINVAL;
-	rc = space_cut_both(vm, sp, start, end);
+	if (rc == 0)
+		rc = space_cut_both(vm, sp, start, end);
 	if (rc < 0)
 		return rc;
 	while ((r = space_find_from(sp, start)) != NULL && r->rec->start < end)
 		space_drop_region(vm, sp, r);
+	return 0;
+}
+
+static int
+map_object_ok(const struct vm *vm, const struct space *sp,
+    const struct map_spec *spec)
+{
+	const struct object *o = spec->object;
+
+	if (o == NULL)
+		return 0;
+	if (spec->offset > o->rec->npages ||
+	    spec->npages > o->rec->npages - spec->offset)
+		return -EINVAL;
+	if (o->rec->uid != sp->rec->uid)
+		return -EACCES;
+	if (o->memtype != &memtype_cache)
+		return 0;
+	if (!(spec->flags & REGION_READONLY))
+		return -EACCES;
+	return cache_complete(vm, o) ? 0 : -ENOENT;
+}
+
+static int
+map_ok(const struct vm *vm, struct space *sp, const struct map_spec *spec)
+{
+	uint64_t end;
+	int rc;
+
+	if (__builtin_mul_overflow(spec->npages, PAGE_BYTES, &end) ||
+	    __builtin_add_overflow(spec->start, end, &end))
+		return -EINVAL;
+	rc = may_change(sp, spec->start, end);
+	if (rc == 0)
+		rc = map_object_ok(vm, sp, spec);
+	if (rc == 0 && !spec->replace && !space_is_free(sp, spec->start, end))
+		rc = -EEXIST;
+	return rc;
+}
+
+int
+space_map(struct vm *vm, struct space *sp, const struct map_spec *spec)
+{
+	uint64_t end = spec->start + (spec->npages << PAGE_SHIFT);
+	struct region *r;
+	uint8_t memtype = MEMTYPE_ANON;
+	int rc = map_ok(vm, sp, spec);
+
+	if (rc < 0)
+		return rc;
+	if (spec->object != NULL)
+		memtype = spec->object->rec->memtype;
+	rc = region_new(vm, sp, spec->start, spec->npages, memtype, &r);
+	if (rc < 0)
+		return rc;
+	r->rec->flags = spec->flags;
+	if (spec->object != NULL)
+		region_attach(vm, r, spec->object, spec->offset);
+	if (!space_is_free(sp, spec->start, end))
+		rc = space_unmap(vm, sp, spec->start, end);
+	if (rc < 0)
+		region_free(vm, r);
+	else
+		space_insert(sp, r);
+	return rc;
+}
+
+int
+space_extend(struct vm *vm, struct space *sp, uint64_t start, uint64_t end)
+{
+	struct region *r = space_find(sp, start);
+	uint64_t npages = (end - start) >> PAGE_SHIFT;
+	int rc = may_change(sp, start, end);
+
+	if (rc < 0)
+		return rc;
+	if (r == NULL || r->rec->start != start)
+		return -EINVAL;
+	if (end < region_end(r))
+		return space_unmap(vm, sp, end, region_end(r));
+	if (end == region_end(r))
+		return 0;
+	if (!space_is_free(sp, region_end(r), end) ||
+	    (r->object != NULL &&
+		npages > r->object->rec->npages - r->rec->offset))
+		return -ENOMEM;
+	return region_extend(vm, r, npages - r->rec->npages);
+}
+
+static bool
+is_covered(struct space *sp, uint64_t start, uint64_t end)
+{
+	const struct region *r;
+
+	while (start < end && (r = space_find(sp, start)) != NULL)
+		start = region_end(r);
+	return start >= end;
+}
+
+int
+space_set_flags(struct vm *vm, struct space *sp, uint64_t start, uint64_t end,
+    uint8_t set, uint8_t clear)
+{
+	struct region *r;
+	int rc = may_change(sp, start, end);
+
+	if (rc == 0 && !is_covered(sp, start, end))
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = space_cut_both(vm, sp, start, end);
+	if (rc < 0)
+		return rc;
+	for (r = space_find(sp, start); r != NULL && r->rec->start < end;
+	     r = RB_NEXT(region_tree, &sp->regions, r))
+		r->rec->flags = (uint8_t)((r->rec->flags & ~clear) | set);
 	return 0;
 }
 
@@ -214,6 +401,8 @@ space_remove(struct vm *vm, struct space *sp, uint64_t start, uint64_t end)
 {
 	struct region *r;
 
+	if (space_is_snapshot(sp))
+		return;
 	for (r = space_find_from(sp, start); r != NULL && r->rec->start < end;
 	     r = RB_NEXT(region_tree, &sp->regions, r)) {
 		uint64_t a = r->rec->start > start ? r->rec->start : start;
@@ -233,8 +422,7 @@ space_move_region(struct vm *vm, struct space *sp, struct region *r,
 	struct region *rest;
 	int rc;
 
-	rc = region_new(vm, sp, r->rec->start, r->rec->npages, r->rec->memtype,
-	    &rest);
+	rc = region_new_like(vm, sp, r, &rest);
 	if (rc < 0)
 		return rc;
 	RB_REMOVE(region_tree, &sp->regions, r);
@@ -246,24 +434,54 @@ space_move_region(struct vm *vm, struct space *sp, struct region *r,
 	return 0;
 }
 
+/* What was moved so far goes back to where it was. */
+static void
+space_move_back(struct vm *vm, struct space *sp, uint64_t from, uint64_t end,
+    uint64_t delta)
+{
+	struct region *r, *rest;
+
+	while ((rest = space_find_from(sp, from)) != NULL &&
+	       rest->rec->start < end) {
+		r = space_find(sp, rest->rec->start + delta);
+		space_drop_region(vm, sp, rest);
+		RB_REMOVE(region_tree, &sp->regions, r);
+		r->rec->start -= delta;
+		ASSERT(RB_INSERT(region_tree, &sp->regions, r) == NULL);
+		from = region_end(r);
+	}
+}
+
+static int
+remap_ok(const struct space *sp, uint64_t from, uint64_t to, uint64_t len)
+{
+	int rc = may_change(sp, from, from + len);
+
+	if (rc == 0)
+		rc = may_change(sp, to, to + len);
+	return rc == 0 && from < to + len && to < from + len ? -EINVAL : rc;
+}
+
 int
 space_remap(struct vm *vm, struct space *sp, uint64_t from, uint64_t to,
     uint64_t len)
 {
 	struct region *r;
 	uint64_t at = from, end = from + len;
-	int rc;
+	int rc = remap_ok(sp, from, to, len);
 
-	if (!range_ok(from, end) || !range_ok(to, to + len) ||
-	    (from < to + len && to < end))
-		return -EINVAL;
-	rc = space_cut_both(vm, sp, from, end);
+	if (rc == 0)
+		rc = space_cut_both(vm, sp, from, end);
 	if (rc == 0)
 		rc = space_unmap(vm, sp, to, to + len);
 	while (rc == 0 && (r = space_find_from(sp, at)) != NULL &&
 	       r->rec->start < end) {
-		at = region_end(r);
+		uint64_t next = region_end(r);
+
 		rc = space_move_region(vm, sp, r, to - from);
+		if (rc < 0)
+			space_move_back(vm, sp, from, at, to - from);
+		at = next;
 	}
 	return rc;
 }

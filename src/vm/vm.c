@@ -35,6 +35,10 @@ vm_open_tables(struct vm *vm, const struct vm_config *c)
 		r = table_open(&vm->regions, "pagerd-regions", -1,
 		    sizeof(struct region_record), c->max_regions, NULL);
 	if (r == 0)
+		r = table_open(&vm->objects, "pagerd-objects", -1,
+		    sizeof(struct object_record),
+		    c->max_objects != 0 ? c->max_objects : VM_OBJECTS, NULL);
+	if (r == 0)
 		r = table_open(&vm->blocks, "pagerd-blocks", -1,
 		    sizeof(struct physblock), c->max_blocks, NULL);
 	if (r == 0)
@@ -49,8 +53,10 @@ vm_open_index(struct vm *vm)
 	vm->space_index = index_new(sizeof(struct space), vm->spaces.capacity);
 	vm->region_index =
 	    index_new(sizeof(struct region), vm->regions.capacity);
+	vm->object_index =
+	    index_new(sizeof(struct object), vm->objects.capacity);
 	if (vm->group_index == NULL || vm->space_index == NULL ||
-	    vm->region_index == NULL)
+	    vm->region_index == NULL || vm->object_index == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -66,7 +72,14 @@ vm_open(struct vm *vm, const struct vm_config *c,
 		.next_generation = 1,
 		.release = release,
 		.release_ctx = ctx,
+		.object_gone = c->object_gone,
+		.snapshot_gone = c->snapshot_gone,
 	};
+	TAILQ_INIT(&vm->snapshots);
+	TAILQ_INIT(&vm->doomed);
+	TAILQ_INIT(&vm->named);
+	TAILQ_INIT(&vm->unused);
+	RB_INIT(&vm->cached);
 	r = vm_open_tables(vm, c);
 	if (r == 0)
 		r = vm_open_index(vm);
@@ -84,8 +97,11 @@ vm_close(struct vm *vm)
 	    vm->spaces.capacity);
 	index_delete(vm->region_index, sizeof(struct region),
 	    vm->regions.capacity);
+	index_delete(vm->object_index, sizeof(struct object),
+	    vm->objects.capacity);
 	slotmap_close(&vm->slots);
 	table_close(&vm->blocks);
+	table_close(&vm->objects);
 	table_close(&vm->regions);
 	table_close(&vm->spaces);
 	table_close(&vm->groups);
@@ -96,9 +112,10 @@ uint64_t
 vm_bytes(const struct vm *vm)
 {
 	return table_bytes(&vm->groups) + table_bytes(&vm->spaces) +
-	       table_bytes(&vm->regions) + table_bytes(&vm->blocks) +
-	       slotmap_bytes(&vm->slots) +
+	       table_bytes(&vm->regions) + table_bytes(&vm->objects) +
+	       table_bytes(&vm->blocks) + slotmap_bytes(&vm->slots) +
 	       table_high(&vm->regions) * sizeof(struct region) +
+	       table_high(&vm->objects) * sizeof(struct object) +
 	       table_high(&vm->spaces) * sizeof(struct space) +
 	       table_high(&vm->groups) * sizeof(struct group);
 }

@@ -1,713 +1,872 @@
 /*
- * The model alone: regions, slots, physblocks, policies.
+ * Random use of the model by families of processes, against an oracle.
  *
- * The oracle of the random test is one entry for each page of a small address
- * space: whether it is mapped, its state, and a number that stands for its
- * content.  A block's "where" carries that number.
+ * There are two sides.  The world is what the fault plane and the kernel are:
+ * page tables, frames, a store; it asks the model what to do, does it, and
+ * tells.  The oracle knows nothing of all that: for each page of each space it
+ * says what a program must see there.  Contents are numbers; small ones are
+ * frequent, so that pages are alike now and then.
+ *
+ * TEST_STEPS says how long (and TEST_SEED, which).
  */
-#include <errno.h>
-#include <string.h>
+#include "vm-fixture.h"
 
-#include "memtype.h"
-#include "readahead.h"
-#include "reclaim.h"
-#include "test.h"
-#include "vm.h"
+#define PAGES 160 /* of a space */
+#define CLIENTS 6
+#define SNAPSHOTS 4
+#define SPACES (CLIENTS + SNAPSHOTS)
+#define OBJECTS 256
+#define SHARES 6
+#define SHARE_PAGES 32
+#define IMAGE_PAGES 64
+#define CACHE_KEYS 5
+#define CACHE_PAGES 12
+#define STEPS 200000
 
-#define PAGE PAGE_BYTES
-#define BASE UINT64_C(0x10000000)
+#define NEVER(why) test_failed(why, __FILE__, __LINE__)
 
-static struct vm vm;
-static struct group *group;
-static uint64_t released;
+enum kind {
+	NOTHING,
+	ANON,
+	SHARED,  /* what is in shares[].data */
+	PRIVATE, /* base until it is written */
+	CACHED,  /* base */
+};
 
-static void
-release(void *ctx, uint64_t where)
+struct want { /* oracle */
+	enum kind kind;
+	bool written;
+	uint64_t data; /* ANON; PRIVATE if written */
+	uint64_t base;
+	uint32_t share;
+	uint64_t at; /* page of the share */
+};
+
+enum pte_kind {
+	ABSENT,
+	OWN,   /* a frame of the process */
+	FRAME, /* the object's */
+};
+
+struct pte { /* world */
+	enum pte_kind kind;
+	bool protect;
+	uint64_t data; /* OWN */
+};
+
+struct process {
+	struct space *sp; /* NULL: none */
+	uint64_t id;
+	struct want want[PAGES];
+	struct pte pte[PAGES];
+};
+
+struct share {
+	uint64_t id; /* of the object */
+	uint64_t npages;
+	uint64_t data[SHARE_PAGES];
+};
+
+static struct process processes[SPACES]; /* snapshots behind the clients */
+static struct share shares[SHARES];
+static uint64_t frames[OBJECTS][PAGES];
+static uint64_t image;    /* id of the object */
+static unsigned int made; /* names */
+
+static struct process *
+process_of(const struct space *sp)
 {
-	(void)ctx;
-	(void)where;
-	released++;
-}
-
-static void
-say(void *ctx, const char *line)
-{
-	(void)ctx;
-	printf("# %s\n", line);
-}
-
-static struct space *
-new_space(void)
-{
-	struct space_record rec = { .group = group->index };
-	struct space *sp;
-
-	CHECK(space_new(&vm, &rec, &sp) == 0);
-	return sp;
-}
-
-static void
-begin(void)
-{
-	const struct vm_config config = { .max_groups = 16,
-		.max_spaces = 64,
-		.max_regions = 4096,
-		.max_blocks = 65536,
-		.max_slots = 1 << 20 };
-	struct group_record rec = { .limit_bytes = 64 << 20 };
-
-	released = 0;
-	CHECK(vm_open(&vm, &config, release, NULL) == 0);
-	CHECK(group_new(&vm, &rec, &group) == 0);
-}
-
-static void
-sound(void)
-{
-	CHECK(vm_check(&vm, say, NULL) == 0);
-}
-
-/* Everything goes, and nothing is left. */
-static void
-end(void)
-{
-	struct space *sp;
-
-	sound();
-	while ((sp = TAILQ_FIRST(&group->spaces)) != NULL)
-		space_free(&vm, sp);
-	sound();
-	CHECK(vm.blocks.used == 0);
-	CHECK(vm.regions.used == 0);
-	CHECK(vm.spaces.used == 0);
-	CHECK(group->counts.resident == 0 && group->counts.out == 0);
-	group_free(&vm, group);
-	vm_close(&vm);
-}
-
-static struct region *
-at(struct space *sp, uint64_t page)
-{
-	return space_find(sp, BASE + page * PAGE);
+	for (int i = 0; i < SPACES; i++)
+		if (processes[i].sp == sp)
+			return &processes[i];
+	NEVER("a space is somebody's");
 }
 
 static uint64_t
-slot_at(struct space *sp, uint64_t page)
+some_data(void)
 {
-	struct region *r = at(sp, page);
-
-	CHECK(r != NULL);
-	return region_slot(&vm, r, region_page(r, BASE + page * PAGE));
+	return test_random_below(3) == 0 ? test_random_below(4)
+					 : test_random_below(1 << 30);
 }
 
-static void
-map(struct space *sp, uint64_t page, uint64_t n)
+static uint64_t
+image_data(uint64_t page)
 {
-	CHECK(space_add(&vm, sp, BASE + page * PAGE, BASE + (page + n) * PAGE,
-		  MEMTYPE_ANON) == 0);
+	return UINT64_C(1) << 40 | page;
 }
 
-static int
-unmap(struct space *sp, uint64_t page, uint64_t n)
+static uint64_t
+cache_data(uint64_t key, uint64_t page)
 {
-	return space_unmap(&vm, sp, BASE + page * PAGE,
-	    BASE + (page + n) * PAGE);
+	return UINT64_C(2) << 40 | key << 20 | page;
 }
 
+static uint64_t
+block_data(uint32_t block)
+{
+	CHECK(where_kind(physblock_where(&vm, block)) == WHERE_STORED);
+	return where_data(physblock_where(&vm, block));
+}
+
+static uint64_t
+bytes_of(const struct origin *from)
+{
+	const struct pte *pte;
+
+	switch (from->kind) {
+	case ORIGIN_ZERO:
+		return 0;
+	case ORIGIN_CLIENT:
+		pte = &process_of(from->space)->pte[(from->at - BASE) / PAGE];
+		CHECK(pte->kind == OWN);
+		return pte->data;
+	case ORIGIN_FRAME:
+		return frames[from->object->index][from->at];
+	case ORIGIN_BLOCK:
+		return block_data(from->block);
+	case ORIGIN_IMAGE:
+		CHECK(from->backend == 3);
+		return image_data(from->at);
+	case ORIGIN_NOWHERE:
+		break;
+	}
+	NEVER("the bytes are somewhere");
+}
+
+static uint64_t
+object_bytes(const struct object *o, uint64_t page)
+{
+	struct origin from = object_origin(&vm, o, page);
+
+	return bytes_of(&from);
+}
+
+/* What leaves memory may be in the store already. */
 static uint32_t
-put_out(struct space *sp, uint64_t page, uint64_t data)
+stored(uint64_t data)
 {
-	struct region *r = at(sp, page);
+	static uint32_t alike[4];
+	uint64_t where = where_make(WHERE_STORED, 0, data);
 	uint32_t block;
 
-	CHECK(physblock_new(&vm, where_make(WHERE_STORED, 0, data), &block) ==
-	      0);
-	region_out(&vm, r, region_page(r, BASE + page * PAGE), block);
+	if (data >= 4)
+		return new_block(data);
+	block = alike[data];
+	if (block != 0 && physblock_where(&vm, block) == where)
+		physblock_ref(&vm, block);
+	else
+		block = alike[data] = new_block(data);
 	return block;
 }
 
-static void
-put_resident(struct space *sp, uint64_t page)
+/*
+ * The oracle.
+ */
+static uint64_t
+expected_at(const struct want *w)
 {
-	struct region *r = at(sp, page);
-
-	region_resident(&vm, r, region_page(r, BASE + page * PAGE));
-}
-
-static void
-region_lookup(void)
-{
-	struct space *sp;
-
-	begin();
-	sp = new_space();
-	CHECK(at(sp, 0) == NULL);
-	map(sp, 10, 5);
-	map(sp, 20, 1);
-	CHECK(at(sp, 9) == NULL);
-	CHECK(at(sp, 10) != NULL && at(sp, 10) == at(sp, 14));
-	CHECK(at(sp, 15) == NULL);
-	CHECK(space_find_from(sp, BASE + 15 * PAGE) == at(sp, 20));
-	CHECK(space_find_from(sp, BASE + 21 * PAGE) == NULL);
-	CHECK(at(sp, 10)->rec->id >= 1);
-	end();
-}
-
-static void
-region_rejects(void)
-{
-	struct space *sp;
-
-	begin();
-	sp = new_space();
-	map(sp, 10, 5);
-	CHECK(space_add(&vm, sp, BASE + 1, BASE + PAGE, 0) == -EINVAL);
-	CHECK(space_add(&vm, sp, BASE, BASE, 0) == -EINVAL);
-	CHECK(space_add(&vm, sp, BASE + PAGE, BASE, 0) == -EINVAL);
-	CHECK(space_add(&vm, sp, BASE + 14 * PAGE, BASE + 16 * PAGE, 0) ==
-	      -EEXIST);
-	CHECK(space_unmap(&vm, sp, BASE, BASE) == -EINVAL);
-	CHECK(space_unmap(&vm, sp, BASE + 1, BASE + PAGE) == -EINVAL);
-	CHECK(space_remap(&vm, sp, BASE + 10 * PAGE, BASE + 12 * PAGE,
-		  5 * PAGE) == -EINVAL);
-	CHECK(unmap(sp, 100, 4) == 0); /* nothing there is no error */
-	end();
-}
-
-static void
-map_unmap_range(void)
-{
-	struct space *sp;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 32);
-	for (uint64_t i = 0; i < 32; i++)
-		put_out(sp, i, 1000 + i);
-	CHECK(unmap(sp, 0, 4) == 0);  /* start */
-	CHECK(unmap(sp, 28, 4) == 0); /* end */
-	CHECK(unmap(sp, 10, 2) == 0); /* middle */
-	CHECK(released == 10 && sp->nregions == 2);
-	CHECK(at(sp, 3) == NULL && at(sp, 28) == NULL && at(sp, 10) == NULL);
-	for (uint64_t i = 4; i < 28; i++)
-		if (i != 10 && i != 11)
-			CHECK(where_data(physblock_where(&vm,
-				  slot_block(slot_at(sp, i)))) == 1000 + i);
-	CHECK(unmap(sp, 2, 30) == 0); /* across regions and holes */
-	CHECK(released == 32 && sp->nregions == 0);
-	end();
-}
-
-static void
-region_extend_keeps_slots(void)
-{
-	struct space *sp, *other;
-	uint64_t n = 3;
-
-	begin();
-	sp = new_space();
-	other = new_space();
-	map(sp, 0, n);
-	put_out(sp, 2, 42);
-	for (int i = 0; i < 200; i++) {
-		map(other, (uint64_t)i * 2, 1); /* in the way of growth */
-		map(sp, n, 7);
-		n += 7;
-		put_resident(sp, n - 1);
+	switch (w->kind) {
+	case ANON:
+		return w->data;
+	case SHARED:
+		return shares[w->share].data[w->at];
+	case PRIVATE:
+		return w->written ? w->data : w->base;
+	case CACHED:
+		return w->base;
+	case NOTHING:
+		break;
 	}
-	CHECK(sp->nregions == 1);
-	CHECK(where_data(physblock_where(&vm, slot_block(slot_at(sp, 2)))) ==
-	      42);
-	CHECK(sp->counts.resident == 200 && sp->counts.out == 1);
-	end();
+	return 0;
 }
 
 static void
-fork_shares_blocks(void)
+want_write(struct want *w, uint64_t data)
 {
-	struct space *a, *b, *c;
-	uint32_t block;
-
-	begin();
-	a = new_space();
-	map(a, 0, 8);
-	block = put_out(a, 1, 7);
-	put_resident(a, 2);
-	b = new_space();
-	CHECK(space_fork(&vm, a, b) == 0);
-	c = new_space();
-	CHECK(space_fork(&vm, b, c) == 0);
-	CHECK(physblock_refs(&vm, block) == 3);
-	CHECK(slot_block(slot_at(c, 1)) == block);
-	CHECK(slot_state(slot_at(c, 2)) == SLOT_RESIDENT);
-	put_resident(a, 1); /* written: the others keep theirs */
-	CHECK(physblock_refs(&vm, block) == 2 && released == 0);
-	space_free(&vm, b);
-	CHECK(released == 0);
-	space_free(&vm, c);
-	CHECK(released == 1);
-	end();
+	if (w->kind == SHARED)
+		shares[w->share].data[w->at] = data;
+	w->data = data;
+	w->written = true;
 }
 
 static void
-fork_more_than_256(void)
+want_remove(struct want *w)
 {
-	const struct vm_config config = { .max_groups = 4,
-		.max_spaces = 1024,
-		.max_regions = 2048,
-		.max_blocks = 64,
-		.max_slots = 1 << 20 };
-	struct group_record rec = { 0 };
-	struct space *first;
-	uint32_t block;
-
-	CHECK(vm_open(&vm, &config, release, NULL) == 0);
-	CHECK(group_new(&vm, &rec, &group) == 0);
-	first = new_space();
-	map(first, 0, 1);
-	block = put_out(first, 0, 1);
-	for (int i = 0; i < 600; i++)
-		CHECK(space_fork(&vm, first, new_space()) == 0);
-	CHECK(physblock_refs(&vm, block) == 601);
-	end();
+	w->data = 0;
+	w->written = false;
 }
 
-static void
-fork_without_room_leaves_nothing(void)
-{
-	const struct vm_config config = { .max_groups = 4,
-		.max_spaces = 8,
-		.max_regions = 6,
-		.max_blocks = 64,
-		.max_slots = 4096 };
-	struct group_record rec = { 0 };
-	struct space *a, *b;
-
-	CHECK(vm_open(&vm, &config, release, NULL) == 0);
-	CHECK(group_new(&vm, &rec, &group) == 0);
-	a = new_space();
-	b = new_space();
-	for (uint64_t i = 0; i < 3; i++) {
-		map(a, i * 2, 1);
-		put_out(a, i * 2, i);
-	}
-	CHECK(space_fork(&vm, a, b) == -ENOSPC);
-	CHECK(b->nregions == 0 && b->counts.out == 0);
-	sound();
-	end();
-}
-
-static void
-remap_moves_contents(void)
-{
-	struct space *sp;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 16);
-	for (uint64_t i = 0; i < 16; i++)
-		put_out(sp, i, i);
-	CHECK(space_remap(&vm, sp, BASE + 4 * PAGE, BASE + 100 * PAGE,
-		  8 * PAGE) == 0);
-	for (uint64_t i = 4; i < 12; i++) {
-		CHECK(slot_at(sp, i) == 0); /* stays, and reads zero */
-		CHECK(where_data(physblock_where(&vm,
-			  slot_block(slot_at(sp, 96 + i)))) == i);
-	}
-	CHECK(slot_state(slot_at(sp, 3)) == SLOT_OUT);
-	CHECK(slot_state(slot_at(sp, 12)) == SLOT_OUT);
-	CHECK(released == 0);
-	/* Onto something: that is gone. */
-	CHECK(space_remap(&vm, sp, BASE, BASE + 100 * PAGE, 2 * PAGE) == 0);
-	CHECK(released == 2);
-	end();
-}
-
-static void
-remove_forgets(void)
-{
-	struct space *sp;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 8);
-	for (uint64_t i = 0; i < 8; i++)
-		put_out(sp, i, i);
-	space_remove(&vm, sp, BASE + 2 * PAGE, BASE + 5 * PAGE);
-	CHECK(released == 3 && slot_at(sp, 2) == 0 && slot_at(sp, 4) == 0);
-	CHECK(slot_state(slot_at(sp, 5)) == SLOT_OUT);
-	CHECK(sp->nregions == 1);
-	end();
-}
-
-static void
-clean_pages(void)
-{
-	struct space *sp;
-	struct region *r;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 4);
-	put_out(sp, 0, 5);
-	r = at(sp, 0);
-	region_clean(&vm, r, 0);
-	CHECK(slot_clean(slot_at(sp, 0)) && slot_protected(slot_at(sp, 0)));
-	CHECK(sp->counts.clean == 1 && sp->counts.resident == 1);
-	region_out(&vm, r, 0, 0); /* leaves again, its copy was kept */
-	CHECK(slot_state(slot_at(sp, 0)) == SLOT_OUT && released == 0);
-	region_clean(&vm, r, 0);
-	region_resident(&vm, r, 0); /* written */
-	CHECK(released == 1 && sp->counts.clean == 0);
-	end();
-}
-
-static void
-anon_plans(void)
-{
-	struct space *sp;
-	struct region *r;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 4);
-	r = at(sp, 0);
-	CHECK(memtype_anon.plan(&vm, r, 0, ACCESS_READ) == PLAN_ZERO);
-	put_out(sp, 0, 1);
-	CHECK(memtype_anon.plan(&vm, r, 0, ACCESS_READ) == PLAN_FILL);
-	CHECK(memtype_anon.plan(&vm, r, 0, ACCESS_WRITE) == PLAN_FILL);
-	region_clean(&vm, r, 0);
-	CHECK(memtype_anon.plan(&vm, r, 0, ACCESS_PROTECTED) == PLAN_UNPROTECT);
-	CHECK(memtype_anon.keep_copy(&vm, r, 0, ACCESS_READ));
-	CHECK(!memtype_anon.keep_copy(&vm, r, 0, ACCESS_WRITE));
-	end();
-}
-
-static void
-readahead_grows_and_resets(void)
-{
-	struct space *sp;
-	struct region *r;
-	uint64_t page = 0;
-	uint32_t n, last = 0;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 512);
-	for (uint64_t i = 0; i < 512; i++)
-		put_out(sp, i, i);
-	r = at(sp, 0);
-	while (page < 256) {
-		n = readahead_window(&vm, r, page, READAHEAD_MAX);
-		CHECK(n >= 1 && n <= READAHEAD_MAX && n >= last / 2);
-		for (uint32_t i = 0; i < n; i++)
-			region_resident(&vm, r, page + i);
-		page += n;
-		last = n;
-	}
-	CHECK(last == READAHEAD_MAX);
-	CHECK(readahead_window(&vm, r, 400, READAHEAD_MAX) == 1);
-	CHECK(readahead_window(&vm, r, 300, READAHEAD_MAX) == 1);
-	region_resident(&vm, r, 302);
-	CHECK(readahead_window(&vm, r, 301, READAHEAD_MAX) == 1);
-	CHECK(readahead_window(&vm, r, 302, 1) == 1);
-	end();
-}
-
-/* Whatever is resident and old enough is found, once, in one lap. */
-static void
-reclaim_finds_all(void)
-{
-	struct victim v[64];
-	struct space *sp;
-	uint32_t n, npages, seen = 0;
-	static bool picked[1000];
-
-	begin();
-	memset(picked, 0, sizeof(picked));
-	sp = new_space();
-	map(sp, 0, 400);
-	map(sp, 500, 500);
-	for (uint64_t i = 0; i < 1000; i += 3)
-		if (i < 400 || i >= 500)
-			put_resident(sp, i);
-	while (reclaim_lower(group))
-		;
-	for (int round = 0; round < 100 && seen < sp->counts.resident;
-	     round++) {
-		n = reclaim_pick(&vm, sp, 37, v, 64, &npages);
-		CHECK(npages <= 37 && n <= 64);
-		for (uint32_t i = 0; i < n; i++)
-			for (uint32_t k = 0; k < v[i].npages; k++) {
-				uint64_t page = (v[i].addr - BASE) / PAGE + k;
-
-				CHECK(slot_state(slot_at(sp, page)) ==
-				      SLOT_RESIDENT);
-				CHECK(!picked[page]);
-				picked[page] = true;
-				seen++;
-				if (seen == sp->counts.resident)
-					goto out;
-			}
-	}
-out:
-	CHECK(seen == sp->counts.resident);
-	end();
-}
-
-static void
-reclaim_prefers_old(void)
-{
-	struct victim v[8];
-	struct space *sp;
-	uint32_t npages;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 100);
-	for (uint64_t i = 0; i < 50; i++)
-		put_resident(sp, i);
-	for (int i = 0; i < 3; i++)
-		reclaim_installed(group, group->marks.limit / 8);
-	for (uint64_t i = 50; i < 100; i++)
-		put_resident(sp, i);
-	sp->hand = BASE + 50 * PAGE;
-	CHECK(reclaim_pick(&vm, sp, 50, v, 8, &npages) == 1);
-	CHECK(npages == 50 && v[0].addr == BASE);
-	end();
-}
-
-/* The proof that vm_check() can fail: each invariant broken by hand. */
-static void
-check_notices(void)
-{
-	struct space *sp;
-	struct region *r;
-	uint64_t *slot, keep;
-	uint32_t block;
-
-	begin();
-	sp = new_space();
-	map(sp, 0, 8);
-	block = put_out(sp, 0, 1);
-	put_resident(sp, 1);
-	r = at(sp, 0);
-	slot = &vm.slots.slots[r->rec->slots];
-	sound();
-#define BROKEN(break_it, mend_it)                                              \
-	do {                                                                   \
-		break_it;                                                      \
-		CHECK(vm_check(&vm, say, NULL) > 0);                           \
-		mend_it;                                                       \
-		sound();                                                       \
-	} while (0)
-	BROKEN(vm.blocks.aux[block]++, vm.blocks.aux[block]--);
-	BROKEN(r->counts.out++, r->counts.out--);
-	BROKEN(sp->counts.resident++, sp->counts.resident--);
-	BROKEN(group->counts.out++, group->counts.out--);
-	BROKEN(r->rec->start += 8, r->rec->start -= 8);
-	BROKEN(vm.slots.live[r->rec->slots / SLOT_CHUNK]++,
-	    vm.slots.live[r->rec->slots / SLOT_CHUNK]--);
-	keep = slot[0];
-	BROKEN(slot[0] |= UINT64_C(1) << 42, slot[0] = keep);
-	keep = slot[1];
-	BROKEN(slot[1] |= 77, slot[1] = keep);
-	BROKEN(slot[1] = 1, slot[1] = keep);
-#undef BROKEN
-	end();
-}
-
-#define PAGES 256
-
-struct model_page {
-	bool mapped;
-	enum slot_state state;
-	bool clean;
-	uint64_t data; /* OUT or clean: the block's number */
-};
-
-struct model {
-	struct space *sp;
-	struct model_page pages[PAGES];
-};
-
-static uint64_t next_data = 1;
-
-static void
-compare(struct model *m)
-{
-	for (uint64_t i = 0; i < PAGES; i++) {
-		const struct model_page *want = &m->pages[i];
-		uint64_t slot;
-
-		CHECK((at(m->sp, i) != NULL) == want->mapped);
-		if (!want->mapped)
-			continue;
-		slot = slot_at(m->sp, i);
-		CHECK(slot_state(slot) == want->state);
-		CHECK(slot_clean(slot) == want->clean);
-		if (want->state == SLOT_OUT || want->clean)
-			CHECK(where_data(physblock_where(&vm,
-				  slot_block(slot))) == want->data);
-	}
-}
-
-static void
-random_map(struct model *m, uint64_t page, uint64_t n)
+static bool
+want_free(const struct process *p, uint64_t page, uint64_t n)
 {
 	for (uint64_t i = page; i < page + n; i++)
-		if (m->pages[i].mapped)
-			return;
-	map(m->sp, page, n);
-	for (uint64_t i = page; i < page + n; i++)
-		m->pages[i] = (struct model_page){ .mapped = true };
+		if (p->want[i].kind != NOTHING)
+			return false;
+	return true;
+}
+
+/*
+ * The world.
+ */
+static void
+pte_set(struct process *p, uint64_t page, enum pte_kind kind, bool protect,
+    uint64_t data)
+{
+	p->pte[page] = (struct pte){ kind, protect, data };
 }
 
 static void
-random_unmap(struct model *m, uint64_t page, uint64_t n)
+carry_out(struct process *p, struct region *r, uint64_t page,
+    enum access access, enum plan plan)
 {
-	CHECK(unmap(m->sp, page, n) == 0);
-	memset(&m->pages[page], 0, n * sizeof(m->pages[0]));
+	uint64_t rpage = region_page(r, ADDR(page));
+	uint64_t opage = region_object_page(r, rpage);
+	struct object *o = r->object;
+	bool keep = r->memtype->keep_copy(&vm, r, rpage, access);
+
+	switch (plan) {
+	case PLAN_ZERO:
+		pte_set(p, page, OWN, false, 0);
+		region_resident(&vm, r, rpage);
+		break;
+	case PLAN_FILL:
+		pte_set(p, page, OWN, keep,
+		    block_data(slot_block(slot_at(p->sp, page))));
+		if (keep)
+			region_clean(&vm, r, rpage);
+		else
+			region_resident(&vm, r, rpage);
+		break;
+	case PLAN_UNPROTECT:
+		p->pte[page].protect = false;
+		region_written(&vm, r, rpage);
+		break;
+	case PLAN_FILL_OBJECT:
+		frames[o->index][opage] = object_bytes(o, opage);
+		object_filled(&vm, o, opage, keep);
+		break;
+	case PLAN_CONTINUE:
+	case PLAN_CONTINUE_PROTECTED:
+		CHECK(slot_state(object_slot(&vm, o, opage)) == SLOT_RESIDENT);
+		pte_set(p, page, FRAME, plan != PLAN_CONTINUE, 0);
+		region_continued(&vm, r, rpage, plan == PLAN_CONTINUE);
+		break;
+	case PLAN_COPY:
+		pte_set(p, page, OWN, false, object_bytes(o, opage));
+		region_resident(&vm, r, rpage);
+		break;
+	case PLAN_BREAK:
+		CHECK(p->pte[page].kind == FRAME);
+		pte_set(p, page, OWN, false, frames[o->index][opage]);
+		region_resident(&vm, r, rpage);
+		break;
+	case PLAN_DENY:
+		NEVER("denied before");
+	}
+}
+
+static uint64_t *
+frame_of(struct process *p, uint64_t page)
+{
+	struct region *r = at(p->sp, page);
+
+	if (p->pte[page].kind == OWN)
+		return &p->pte[page].data;
+	return &frames[r->object->index]
+		      [region_object_page(r, region_page(r, ADDR(page)))];
+}
+
+/* => false: it is not allowed to */
+static bool
+make_present(struct process *p, uint64_t page, bool write)
+{
+	for (int tries = 0; tries < 4; tries++) {
+		const struct pte *pte = &p->pte[page];
+		enum access access = ACCESS_PROTECTED;
+		enum plan plan;
+
+		if (pte->kind != ABSENT && !(write && pte->protect))
+			return true;
+		if (pte->kind == ABSENT)
+			access = write ? ACCESS_WRITE : ACCESS_READ;
+		plan = plan_at(p->sp, page, access);
+		if (plan == PLAN_DENY)
+			return false;
+		carry_out(p, at(p->sp, page), page, access, plan);
+	}
+	NEVER("it comes to an end");
 }
 
 static void
-random_touch(struct model *m, uint64_t page)
+do_access(struct process *p, uint64_t page)
 {
-	struct model_page *pg = &m->pages[page];
-	struct region *r = at(m->sp, page);
-	uint64_t k;
+	struct want *w = &p->want[page];
+	bool write = test_random_below(2);
 
-	if (!pg->mapped)
+	if (w->kind == NOTHING)
 		return;
-	k = region_page(r, BASE + page * PAGE);
-	switch (test_random_below(4)) {
-	case 0:
-		put_resident(m->sp, page);
-		*pg = (struct model_page){ true, SLOT_RESIDENT, false, 0 };
-		break;
-	case 1:
-		put_out(m->sp, page, next_data);
-		*pg = (struct model_page){ true, SLOT_OUT, false, next_data++ };
-		break;
-	case 2:
-		if (pg->state != SLOT_OUT)
-			break;
-		region_clean(&vm, r, k);
-		pg->state = SLOT_RESIDENT;
-		pg->clean = true;
-		break;
-	case 3:
-		if (!pg->clean)
-			break;
-		region_out(&vm, r, k, 0);
-		pg->state = SLOT_OUT;
-		pg->clean = false;
-		break;
+	if (!make_present(p, page, write)) {
+		CHECK(w->kind == CACHED && write);
+		return;
+	}
+	CHECK(*frame_of(p, page) == expected_at(w));
+	if (write) {
+		want_write(w, some_data());
+		*frame_of(p, page) = expected_at(w);
 	}
 }
 
 static void
-random_remove(struct model *m, uint64_t page, uint64_t n)
+do_evict(struct process *p, uint64_t page)
 {
-	space_remove(&vm, m->sp, BASE + page * PAGE, BASE + (page + n) * PAGE);
-	for (uint64_t i = page; i < page + n; i++)
-		m->pages[i] =
-		    (struct model_page){ .mapped = m->pages[i].mapped };
+	struct region *r = at(p->sp, page);
+	uint64_t rpage, slot, data = p->pte[page].data;
+
+	if (r == NULL)
+		return;
+	rpage = region_page(r, ADDR(page));
+	slot = region_slot(&vm, r, rpage);
+	if (slot_state(slot) != SLOT_RESIDENT)
+		return;
+	if (slot_clean(slot))
+		region_out(&vm, r, rpage, 0);
+	else if (data == 0 && region_forgets_to_zero(r))
+		region_forget(&vm, r, rpage);
+	else
+		region_out(&vm, r, rpage, stored(data));
+	pte_set(p, page, ABSENT, false, 0);
+}
+
+/* As a hole in its memfd does it. */
+static void
+punch(struct object *o, uint64_t opage)
+{
+	struct region *r;
+
+	LIST_FOREACH(r, &o->regions, of_object) {
+		uint64_t page;
+		struct pte *pte;
+
+		if (opage < r->rec->offset ||
+		    opage - r->rec->offset >= r->rec->npages)
+			continue;
+		page = (r->rec->start - BASE) / PAGE + opage - r->rec->offset;
+		pte = &process_of(r->space)->pte[page];
+		if (pte->kind == FRAME)
+			*pte = (struct pte){ .kind = ABSENT };
+	}
+	frames[o->index][opage] = UINT64_MAX;
 }
 
 static void
-random_remap(struct model *m, uint64_t from, uint64_t to, uint64_t n)
+evict_frame(struct object *o, uint64_t page)
+{
+	switch (object_leave(&vm, o, page)) {
+	case LEAVE_STAY:
+		return;
+	case LEAVE_DROP:
+		object_forget(&vm, o, page);
+		break;
+	case LEAVE_KEPT:
+		object_out(&vm, o, page, 0);
+		break;
+	case LEAVE_CAPTURE:
+		object_out(&vm, o, page, stored(frames[o->index][page]));
+		break;
+	}
+	punch(o, page);
+}
+
+static void
+do_evict_frames(void)
+{
+	uint32_t i = 1 + (uint32_t)test_random_below(OBJECTS - 1);
+	struct object *o = &vm.object_index[i];
+
+	if (i >= table_high(&vm.objects) || o->rec == NULL)
+		return;
+	for (int k = 0; k < 8; k++)
+		evict_frame(o, test_random_below(o->rec->npages));
+}
+
+static void
+do_map_anon(struct process *p, uint64_t page, uint64_t n)
+{
+	map(p->sp, page, n);
+	for (uint64_t i = page; i < page + n; i++)
+		p->want[i].kind = ANON;
+}
+
+static struct process *
+some_snapshot(void)
+{
+	struct process *p = &processes[CLIENTS + test_random_below(SNAPSHOTS)];
+
+	return p->sp != NULL ? p : NULL;
+}
+
+/* Where what is to be shared comes from: nothing, an image, a snapshot. */
+static void
+choose_source(struct object_spec *spec, struct share *sh)
+{
+	const struct process *snap = some_snapshot();
+	uint64_t page = test_random_below(PAGES);
+	struct region *r = snap != NULL ? at(snap->sp, page) : NULL;
+
+	if (r != NULL && test_random_below(2)) {
+		uint64_t left = r->rec->npages - region_page(r, ADDR(page));
+
+		spec->source = SOURCE_SNAPSHOT;
+		spec->source_id = snap->id;
+		spec->source_at = ADDR(page);
+		if (left < spec->npages)
+			spec->npages = left;
+		for (uint64_t i = 0; i < spec->npages; i++)
+			sh->data[i] = expected_at(&snap->want[page + i]);
+	} else if (test_random_below(2)) {
+		spec->source = SOURCE_IMAGE;
+		spec->source_id = 3;
+		spec->source_at = page;
+		for (uint64_t i = 0; i < spec->npages; i++)
+			sh->data[i] = image_data(page + i);
+	}
+}
+
+static struct share *
+some_share(uint64_t i)
+{
+	struct object_spec spec = {
+		.memtype = MEMTYPE_SHARED, .uid = USER, .npages = SHARE_PAGES
+	};
+	struct share *sh = &shares[i];
+	char name[NAME_BYTES];
+
+	if (object_get(&vm, sh->id) != NULL)
+		return sh;
+	*sh = (struct share){ .id = 0 };
+	(void)snprintf(name, sizeof(name), "share %u", made++);
+	spec.name = name;
+	choose_source(&spec, sh);
+	sh->id = new_object(&spec)->rec->id;
+	sh->npages = spec.npages;
+	return sh;
+}
+
+static void
+do_map_shared(struct process *p, uint64_t page, uint64_t n)
+{
+	uint32_t i = (uint32_t)test_random_below(SHARES);
+	const struct share *sh = some_share(i);
+	struct object *o = object_get(&vm, sh->id);
+	uint64_t offset;
+
+	if (n > sh->npages)
+		n = sh->npages;
+	offset = test_random_below(sh->npages - n + 1);
+	CHECK(try_map(p->sp, page, n, o, offset, 0) == 0);
+	for (uint64_t k = 0; k < n; k++)
+		p->want[page + k] = (struct want){
+			.kind = SHARED, .share = i, .at = offset + k
+		};
+}
+
+static void
+do_map_image(struct process *p, uint64_t page, uint64_t n)
+{
+	struct object *o = object_get(&vm, image);
+	uint64_t offset = test_random_below(IMAGE_PAGES - n);
+
+	if (o == NULL) {
+		o = new_image(IMAGE_PAGES);
+		image = o->rec->id;
+	}
+	CHECK(try_map(p->sp, page, n, o, offset, 0) == 0);
+	for (uint64_t k = 0; k < n; k++)
+		p->want[page + k] = (struct want){ .kind = PRIVATE,
+			.base = image_data(100 + offset + k) };
+}
+
+static struct object *
+some_cached(uint64_t key)
+{
+	struct object *o = cache_find(&vm, USER, 1, key);
+
+	if (o != NULL)
+		return o;
+	o = new_object(&(struct object_spec){ .memtype = MEMTYPE_CACHE,
+	    .source = SOURCE_CACHE,
+	    .uid = USER,
+	    .npages = CACHE_PAGES,
+	    .source_id = 1,
+	    .source_at = key });
+	for (uint64_t i = 0; i < CACHE_PAGES; i++) {
+		frames[o->index][i] = cache_data(key, i);
+		object_resident(&vm, o, i);
+	}
+	return o;
+}
+
+static void
+do_map_cached(struct process *p, uint64_t page, uint64_t n)
+{
+	uint64_t key = test_random_below(CACHE_KEYS);
+	struct object *o = some_cached(key);
+
+	if (n > CACHE_PAGES)
+		n = CACHE_PAGES;
+	CHECK(try_map(p->sp, page, n, o, CACHE_PAGES - n, REGION_READONLY) ==
+	      0);
+	for (uint64_t k = 0; k < n; k++)
+		p->want[page + k] = (struct want){ .kind = CACHED,
+			.base = cache_data(key, CACHE_PAGES - n + k) };
+}
+
+static void
+do_map(struct process *p, uint64_t page, uint64_t n)
+{
+	static void (*const ways[])(struct process *, uint64_t,
+	    uint64_t) = { do_map_anon, do_map_anon, do_map_shared, do_map_image,
+		do_map_cached };
+
+	if (want_free(p, page, n))
+		ways[test_random_below(5)](p, page, n);
+}
+
+static void
+do_unmap(struct process *p, uint64_t page, uint64_t n)
+{
+	CHECK(unmap(p->sp, page, n) == 0);
+	memset(&p->want[page], 0, n * sizeof(p->want[0]));
+	memset(&p->pte[page], 0, n * sizeof(p->pte[0]));
+}
+
+static void
+do_remove(struct process *p, uint64_t page, uint64_t n)
+{
+	space_remove(&vm, p->sp, ADDR(page), ADDR(page + n));
+	memset(&p->pte[page], 0, n * sizeof(p->pte[0]));
+	for (uint64_t i = page; i < page + n; i++)
+		want_remove(&p->want[i]);
+}
+
+static void
+do_remap(struct process *p, uint64_t from, uint64_t to, uint64_t n)
 {
 	if (from < to + n && to < from + n)
 		return;
-	CHECK(space_remap(&vm, m->sp, BASE + from * PAGE, BASE + to * PAGE,
-		  n * PAGE) == 0);
+	CHECK(space_remap(&vm, p->sp, ADDR(from), ADDR(to), n * PAGE) == 0);
 	for (uint64_t i = 0; i < n; i++) {
-		struct model_page *src = &m->pages[from + i];
-
-		m->pages[to + i] = *src;
-		*src = (struct model_page){ .mapped = src->mapped };
+		p->want[to + i] = p->want[from + i];
+		p->pte[to + i] = p->pte[from + i];
+		want_remove(&p->want[from + i]);
+		pte_set(p, from + i, ABSENT, false, 0);
 	}
 }
 
 static void
-random_fork(struct model *m, struct model *child)
+protect_all(struct process *p)
 {
-	if (child->sp != NULL)
-		space_free(&vm, child->sp);
-	child->sp = new_space();
-	CHECK(space_fork(&vm, m->sp, child->sp) == 0);
-	memcpy(child->pages, m->pages, sizeof(m->pages));
+	struct region *r;
+
+	RB_FOREACH(r, region_tree, &p->sp->regions)
+		region_protect(&vm, r);
+	for (int i = 0; i < PAGES; i++)
+		p->pte[i].protect = p->pte[i].kind != ABSENT;
 }
 
 static void
-random_step(struct model *m, struct model *other)
+process_exit(struct process *p)
 {
-	uint64_t n = 1 + test_random_below(24);
-	uint64_t page = test_random_below(PAGES - n);
+	if (p->sp != NULL)
+		space_free(&vm, p->sp);
+	memset(p, 0, sizeof(*p));
+}
 
-	switch (test_random_below(12)) {
+static void
+process_start(struct process *p)
+{
+	process_exit(p);
+	p->sp = new_space();
+	p->id = p->sp->rec->id;
+}
+
+static void
+do_fork(struct process *p, struct process *child)
+{
+	if (child == p)
+		return;
+	process_start(child);
+	CHECK(space_fork(&vm, p->sp, child->sp) == 0);
+	memcpy(child->want, p->want, sizeof(p->want));
+	memcpy(child->pte, p->pte, sizeof(p->pte));
+	if (test_random_below(2))
+		protect_all(p);
+	if (test_random_below(2))
+		protect_all(child);
+}
+
+/* Those that went with the last thing that needed them. */
+static void
+bury_snapshots(void)
+{
+	for (int i = CLIENTS; i < SPACES; i++)
+		if (processes[i].sp != NULL &&
+		    space_get(&vm, processes[i].id) == NULL)
+			memset(&processes[i], 0, sizeof(processes[i]));
+}
+
+static void
+do_snapshot(struct process *p)
+{
+	struct process *snap = &processes[CLIENTS];
+	char name[NAME_BYTES];
+
+	while (snap < processes + SPACES && snap->sp != NULL)
+		snap++;
+	if (snap == processes + SPACES)
+		return;
+	(void)snprintf(name, sizeof(name), "snapshot %u", made++);
+	snap->sp = new_snapshot(p->sp, name);
+	snap->id = snap->sp->rec->id;
+	memcpy(snap->want, p->want, sizeof(p->want));
+	memcpy(snap->pte, p->pte, sizeof(p->pte));
+	for (int i = 0; i < PAGES; i++)
+		if (snap->want[i].kind == SHARED) {
+			snap->want[i] = (struct want){ .kind = NOTHING };
+			snap->pte[i] = (struct pte){ .kind = ABSENT };
+		}
+}
+
+static void
+do_clone(struct process *p, uint64_t page, uint64_t n)
+{
+	const struct process *snap = some_snapshot();
+	int rc;
+
+	if (snap == NULL)
+		return;
+	rc = snapshot_clone(&vm, snap->sp, p->sp, ADDR(page), ADDR(page + n));
+	if (!want_free(p, page, n)) {
+		CHECK(rc == -EEXIST);
+		return;
+	}
+	CHECK(rc == 0);
+	for (uint64_t i = page; i < page + n; i++) {
+		const struct want *w = &snap->want[i];
+
+		if (w->kind != NOTHING)
+			p->want[i] =
+			    (struct want){ .kind = w->kind == CACHED ? CACHED
+								     : PRIVATE,
+				    .base = expected_at(w) };
+	}
+}
+
+static void
+do_drop(void)
+{
+	struct process *snap = some_snapshot();
+	struct object *o, *picked[2];
+	uint32_t n;
+
+	switch (test_random_below(4)) {
 	case 0:
-		random_map(m, page, n);
+		if (snap != NULL)
+			snapshot_drop(&vm, snap->sp);
 		break;
 	case 1:
-		random_unmap(m, page, n);
+		o = object_get(&vm, shares[test_random_below(SHARES)].id);
+		if (o != NULL)
+			object_drop(&vm, o);
 		break;
 	case 2:
-		random_remove(m, page, n);
+		o = object_get(&vm, image);
+		if (o != NULL)
+			object_drop(&vm, o);
+		image = 0;
 		break;
 	case 3:
-		random_remap(m, page, test_random_below(PAGES - n), n);
+		n = cache_pick(&vm, CACHE_PAGES, picked, 2);
+		while (n > 0)
+			object_drop(&vm, picked[--n]);
 		break;
+	}
+}
+
+static void
+compare_page(struct process *p, uint64_t page)
+{
+	const struct want *w = &p->want[page];
+	const struct pte *pte = &p->pte[page];
+	struct origin from;
+	uint64_t slot;
+
+	CHECK((at(p->sp, page) != NULL) == (w->kind != NOTHING));
+	if (w->kind == NOTHING)
+		return;
+	from = origin_at(p->sp, page);
+	CHECK(bytes_of(&from) == expected_at(w));
+	slot = slot_at(p->sp, page);
+	CHECK((pte->kind == OWN) == (slot_state(slot) == SLOT_RESIDENT));
+	if (pte->kind != ABSENT)
+		CHECK(*frame_of(p, page) == expected_at(w));
+	if (pte->kind == OWN)
+		CHECK(pte->protect == slot_protected(slot));
+	if (pte->kind == FRAME && !pte->protect)
+		CHECK(!slot_clean(region_shown(&vm, at(p->sp, page),
+		    region_page(at(p->sp, page), ADDR(page)))));
+}
+
+static void
+compare(void)
+{
+	for (int i = 0; i < SPACES; i++)
+		for (uint64_t k = 0; k < PAGES && processes[i].sp; k++)
+			compare_page(&processes[i], k);
+	sound();
+}
+
+/* What is done to several processes, and to what they share. */
+static void
+step_family(struct process *p)
+{
+	struct process *other = &processes[test_random_below(CLIENTS)];
+
+	switch (test_random_below(8)) {
+	case 0:
+		do_fork(p, other);
+		break;
+	case 1:
+		process_start(other);
+		break;
+	case 2:
+	case 3:
 	case 4:
-		if (m != other && test_random_below(8) == 0)
-			random_fork(m, other);
+		do_snapshot(p);
 		break;
 	default:
-		random_touch(m, page);
+		do_drop();
 	}
+}
+
+static void
+step_layout(struct process *p, uint64_t page, uint64_t n)
+{
+	switch (test_random_below(16)) {
+	case 0:
+		do_unmap(p, page, n);
+		break;
+	case 1:
+		do_remove(p, page, n);
+		break;
+	case 2:
+		do_remap(p, page, test_random_below(PAGES - n), n);
+		break;
+	case 3:
+	case 4:
+	case 5:
+	case 6:
+		do_clone(p, page, n);
+		break;
+	default:
+		do_map(p, page, n);
+	}
+}
+
+static void
+step_evict(uint64_t page, uint64_t n)
+{
+	struct process *p = &processes[test_random_below(SPACES)];
+
+	for (uint64_t i = page; i < page + n && p->sp != NULL; i++)
+		do_evict(p, i);
+	for (uint64_t i = 0; i < n; i++)
+		do_evict_frames();
+}
+
+static void
+step(void)
+{
+	struct process *p = &processes[test_random_below(CLIENTS)];
+	uint64_t n = 1 + test_random_below(24);
+	uint64_t page = test_random_below(PAGES - n);
+	uint64_t what = test_random_below(100);
+
+	if (what < 2)
+		step_family(p);
+	else if (what < 20)
+		step_layout(p, page, n);
+	else if (what < 40)
+		step_evict(page, n);
+	else
+		for (uint64_t i = page; i < page + n; i++)
+			do_access(p, i);
+	bury_snapshots();
+}
+
+static void
+drop_one(uint64_t what)
+{
+	struct object *o;
+
+	if (what < CLIENTS) {
+		process_exit(&processes[what]);
+	} else if (what < SPACES) {
+		if (processes[what].sp != NULL)
+			snapshot_drop(&vm, processes[what].sp);
+	} else if ((o = &vm.object_index[1 + what - SPACES])->rec != NULL) {
+		object_drop(&vm, o);
+	}
+	bury_snapshots();
+}
+
+/* In any order: the last to go leaves nothing. */
+static void
+drop_all(void)
+{
+	uint64_t order[SPACES + OBJECTS], n = SPACES;
+
+	n += table_high(&vm.objects) - 1;
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t k = test_random_below(i + 1);
+
+		order[i] = order[k];
+		order[k] = i;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		drop_one(order[i]);
+		compare();
+	}
+	CHECK(vm.blocks.used == 0 && vm.objects.used == 0);
+	CHECK(vm.spaces.used == 0 && vm.regions.used == 0);
+}
+
+static long
+steps_wanted(void)
+{
+	const char *text = getenv("TEST_STEPS");
+
+	return text != NULL ? strtol(text, NULL, 0) : STEPS;
 }
 
 static void
 random_against_oracle(void)
 {
-	static struct model models[4];
+	long steps = steps_wanted();
 
 	begin();
-	memset(models, 0, sizeof(models));
-	for (int i = 0; i < 4; i++)
-		models[i].sp = new_space();
-	for (int step = 0; step < 40000; step++) {
-		struct model *m = &models[test_random_below(4)];
-		struct model *other = &models[test_random_below(4)];
-
-		random_step(m, other);
-		if (step % 64 == 0) {
-			compare(m);
-			compare(other);
-			sound();
-		}
+	for (int i = 0; i < CLIENTS; i++)
+		process_start(&processes[i]);
+	for (long i = 0; i < steps; i++) {
+		step();
+		if (i % 32 == 0)
+			compare();
 	}
+	drop_all();
 	end();
 }
 
 static const struct test tests[] = {
-	{ "region_lookup", region_lookup },
-	{ "region_rejects", region_rejects },
-	{ "map_unmap_range", map_unmap_range },
-	{ "region_extend_keeps_slots", region_extend_keeps_slots },
-	{ "fork_shares_blocks", fork_shares_blocks },
-	{ "fork_more_than_256", fork_more_than_256 },
-	{ "fork_without_room_leaves_nothing",
-	    fork_without_room_leaves_nothing },
-	{ "remap_moves_contents", remap_moves_contents },
-	{ "remove_forgets", remove_forgets },
-	{ "clean_pages", clean_pages },
-	{ "anon_plans", anon_plans },
-	{ "readahead_grows_and_resets", readahead_grows_and_resets },
-	{ "reclaim_finds_all", reclaim_finds_all },
-	{ "reclaim_prefers_old", reclaim_prefers_old },
-	{ "check_notices", check_notices },
 	{ "random_against_oracle", random_against_oracle },
 };
 

@@ -1,0 +1,137 @@
+/*
+ * Which pages leave next, and how many come back.
+ */
+#include "readahead.h"
+#include "reclaim.h"
+#include "vm-fixture.h"
+
+static void
+readahead_grows_and_resets(void)
+{
+	struct space *sp;
+	struct region *r;
+	uint64_t page = 0;
+	uint32_t n, last = 0;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 512);
+	for (uint64_t i = 0; i < 512; i++)
+		put_out(sp, i, i);
+	r = at(sp, 0);
+	while (page < 256) {
+		n = readahead_window(&vm, r, page, READAHEAD_MAX);
+		CHECK(n >= 1 && n <= READAHEAD_MAX && n >= last / 2);
+		for (uint32_t i = 0; i < n; i++)
+			region_resident(&vm, r, page + i);
+		page += n;
+		last = n;
+	}
+	CHECK(last == READAHEAD_MAX);
+	CHECK(readahead_window(&vm, r, 400, READAHEAD_MAX) == 1);
+	CHECK(readahead_window(&vm, r, 300, READAHEAD_MAX) == 1);
+	region_resident(&vm, r, 302);
+	CHECK(readahead_window(&vm, r, 301, READAHEAD_MAX) == 1);
+	CHECK(readahead_window(&vm, r, 302, 1) == 1);
+	end();
+}
+
+/* Whatever is resident and old enough is found, once, in one lap. */
+static void
+reclaim_finds_all(void)
+{
+	struct victim v[64];
+	struct space *sp;
+	uint32_t n, npages, seen = 0;
+	static bool picked[1000];
+
+	begin();
+	memset(picked, 0, sizeof(picked));
+	sp = new_space();
+	map(sp, 0, 400);
+	map(sp, 500, 500);
+	for (uint64_t i = 0; i < 1000; i += 3)
+		if (i < 400 || i >= 500)
+			put_resident(sp, i);
+	while (reclaim_lower(group))
+		;
+	for (int round = 0; round < 100 && seen < sp->counts.resident;
+	     round++) {
+		n = reclaim_pick(&vm, sp, 37, v, 64, &npages);
+		CHECK(npages <= 37 && n <= 64);
+		for (uint32_t i = 0; i < n; i++)
+			for (uint32_t k = 0; k < v[i].npages; k++) {
+				uint64_t page = (v[i].addr - BASE) / PAGE + k;
+
+				CHECK(slot_state(slot_at(sp, page)) ==
+				      SLOT_RESIDENT);
+				CHECK(!picked[page]);
+				picked[page] = true;
+				seen++;
+				if (seen == sp->counts.resident)
+					goto out;
+			}
+	}
+out:
+	CHECK(seen == sp->counts.resident);
+	end();
+}
+
+static void
+reclaim_prefers_old(void)
+{
+	struct victim v[8];
+	struct space *sp;
+	uint32_t npages;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 100);
+	for (uint64_t i = 0; i < 50; i++)
+		put_resident(sp, i);
+	for (int i = 0; i < 3; i++)
+		reclaim_installed(group, group->marks.limit / 8);
+	for (uint64_t i = 50; i < 100; i++)
+		put_resident(sp, i);
+	sp->hand = BASE + 50 * PAGE;
+	CHECK(reclaim_pick(&vm, sp, 50, v, 8, &npages) == 1);
+	CHECK(npages == 50 && v[0].addr == BASE);
+	end();
+}
+
+static void
+reclaim_finds_frames(void)
+{
+	struct victim v[8];
+	struct object *o;
+	uint32_t npages;
+
+	begin();
+	o = new_shared(100);
+	for (uint64_t i = 0; i < 60; i++)
+		object_resident(&vm, o, i);
+	for (int i = 0; i < 3; i++)
+		reclaim_installed(group, group->marks.limit / 8);
+	for (uint64_t i = 60; i < 100; i++)
+		object_resident(&vm, o, i);
+	o->hand = 50;
+	CHECK(reclaim_pick_object(&vm, o, 20, v, 8, &npages) == 2);
+	CHECK(npages == 20 && v[0].addr == 50 * PAGE && v[0].npages == 10);
+	CHECK(v[1].addr == 0 && v[1].npages == 10);
+	CHECK(reclaim_pick_object(&vm, o, 100, v, 8, &npages) == 2);
+	CHECK(v[0].addr == 10 * PAGE && npages == 60);
+	/* Whose group is gone has no age. */
+	object_discharge(o);
+	CHECK(reclaim_pick_object(&vm, o, 200, v, 8, &npages) > 0);
+	CHECK(npages == 100);
+	end();
+}
+
+static const struct test tests[] = {
+	{ "readahead_grows_and_resets", readahead_grows_and_resets },
+	{ "reclaim_finds_all", reclaim_finds_all },
+	{ "reclaim_prefers_old", reclaim_prefers_old },
+	{ "reclaim_finds_frames", reclaim_finds_frames },
+};
+
+TEST_MAIN(tests)
