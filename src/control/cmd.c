@@ -18,7 +18,8 @@
 extern const struct cmd cmd_check, cmd_close_group, cmd_create_group,
     cmd_diagnose, cmd_get_group, cmd_get_info, cmd_get_interface, cmd_get_space,
     cmd_get_stats, cmd_get_version, cmd_list_groups, cmd_list_regions,
-    cmd_list_spaces, cmd_reclaim, cmd_set_limit, cmd_set_log_level;
+    cmd_list_spaces, cmd_map_space, cmd_reclaim, cmd_set_limit,
+    cmd_set_log_level;
 
 const struct cmd *const cmd_list[] = {
 	&cmd_check,
@@ -34,6 +35,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_list_groups,
 	&cmd_list_regions,
 	&cmd_list_spaces,
+	&cmd_map_space,
 	&cmd_reclaim,
 	&cmd_set_limit,
 	&cmd_set_log_level,
