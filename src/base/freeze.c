@@ -5,8 +5,10 @@
  *	                               |
  *	                               +--exited--> forgotten
  *
- * The list of threads is read again until it names nobody new: who stands
- * still makes no threads, so that then there are no others.
+ * The list of threads is read again until it names nobody new, and as many as
+ * the process has: who stands still makes no threads, so that then there are
+ * no others.  That it names nobody new would not do: the kernel may end the
+ * list early, where a thread is just going away.
  *
  * Each is stopped by PTRACE_INTERRUPT, or by a signal that was on its way to
  * it; that one is handed back at the end.  Nothing is ever restarted under
@@ -55,6 +57,7 @@ struct freeze {
 	pid_t pid, spare;
 	uint64_t deadline_us;
 	DIR *tasks;             /* /proc/PID/task */
+	size_t left_alone;      /* on the list as it was read last */
 	struct tracee *tracees; /* owned, by tid */
 	size_t n, capacity;
 	struct elfcore_thread *threads; /* owned, as are their registers */
@@ -128,9 +131,16 @@ forget_gone(struct freeze *f)
 	f->n = kept;
 }
 
-/* => what /proc says of a thread; false: there is none */
+/* What /proc says of a thread. */
+struct status {
+	char state;
+	int tracer;
+	size_t nthreads; /* of its process */
+};
+
+/* => false: there is none */
 static bool
-task_status(const struct freeze *f, pid_t tid, char *state, int *tracer)
+read_status(const struct freeze *f, pid_t tid, struct status *s)
 {
 	char path[64], line[128];
 	FILE *file;
@@ -140,20 +150,20 @@ task_status(const struct freeze *f, pid_t tid, char *state, int *tracer)
 	file = fopen(path, "re");
 	if (file == NULL)
 		return false;
-	*state = '?';
-	*tracer = 0;
+	*s = (struct status){ 0 };
 	while (fgets(line, sizeof(line), file) != NULL) {
-		(void)sscanf(line, "State: %c", state);
-		(void)sscanf(line, "TracerPid: %d", tracer);
+		(void)sscanf(line, "State: %c", &s->state);
+		(void)sscanf(line, "TracerPid: %d", &s->tracer);
+		(void)sscanf(line, "Threads: %zu", &s->nthreads);
 	}
 	fclose(file);
-	return *state != '?';
+	return s->state != '\0';
 }
 
 static bool
-has_exited(char state)
+has_exited(const struct status *s)
 {
-	return state == 'Z' || state == 'X';
+	return s->state == 'Z' || s->state == 'X';
 }
 
 /*
@@ -163,20 +173,22 @@ has_exited(char state)
  *    before the others, which stays on the list; or -errno
  */
 static int
-refused(const struct freeze *f, pid_t tid, int error)
+refused(struct freeze *f, pid_t tid, int error)
 {
-	char state;
-	int tracer;
+	struct status s;
 
 	if (error == ESRCH)
 		return 1;
 	if (error != EPERM)
 		return -error;
-	if (!task_status(f, tid, &state, &tracer))
+	if (!read_status(f, tid, &s))
 		return 1;
-	if (has_exited(state))
-		return tid != f->pid;
-	return tracer != 0 ? -EBUSY : -EPERM;
+	if (!has_exited(&s))
+		return s.tracer != 0 ? -EBUSY : -EPERM;
+	if (tid != f->pid)
+		return 1;
+	f->left_alone++;
+	return 0;
 }
 
 /* => 1: one more, or one less; 0: nothing new; -errno */
@@ -186,7 +198,11 @@ seize(struct freeze *f, pid_t tid)
 	size_t i = place_of(f, tid);
 	int r;
 
-	if (tid == f->spare || (i < f->n && f->tracees[i].tid == tid))
+	if (tid == f->spare) {
+		f->left_alone++;
+		return 0;
+	}
+	if (i < f->n && f->tracees[i].tid == tid)
 		return 0;
 	r = make_room(f);
 	if (r < 0)
@@ -209,6 +225,7 @@ seize_listed(struct freeze *f)
 	const struct dirent *entry;
 	int r, changed = 0;
 
+	f->left_alone = 0;
 	rewinddir(f->tasks);
 	while (errno = 0, (entry = readdir(f->tasks)) != NULL) {
 		int tid = atoi(entry->d_name); /* 0: "." and ".." */
@@ -243,11 +260,10 @@ tracee_waited(struct tracee *t, int status)
 static bool
 is_dead_leader(const struct freeze *f, const struct tracee *t)
 {
-	char state;
-	int tracer;
+	struct status s;
 
 	return t->tid == f->pid &&
-	       (!task_status(f, t->tid, &state, &tracer) || has_exited(state));
+	       (!read_status(f, t->tid, &s) || has_exited(&s));
 }
 
 static int
@@ -275,6 +291,7 @@ wait_for(struct freeze *f, struct tracee *t)
 	return 0;
 }
 
+/* => 1: look at the list again; or -errno */
 static int
 wait_for_all(struct freeze *f)
 {
@@ -283,7 +300,18 @@ wait_for_all(struct freeze *f)
 	for (size_t i = 0; r == 0 && i < f->n; i++)
 		r = wait_for(f, &f->tracees[i]);
 	forget_gone(f);
-	return r;
+	return r < 0 ? r : 1;
+}
+
+/* => 1: the process has threads that the list did not name; 0; -ESRCH */
+static int
+count_threads(const struct freeze *f)
+{
+	struct status s;
+
+	if (f->n == 0 || !read_status(f, f->pid, &s))
+		return -ESRCH;
+	return s.nthreads != f->n + f->left_alone;
 }
 
 static int
@@ -291,14 +319,16 @@ stop_all(struct freeze *f)
 {
 	int r;
 
-	while ((r = seize_listed(f)) > 0) {
-		r = wait_for_all(f);
-		if (r < 0)
-			return r;
-		if (now_us() >= f->deadline_us)
-			return -ETIMEDOUT;
-	}
-	return r == 0 && f->n == 0 ? -ESRCH : r;
+	do {
+		r = seize_listed(f);
+		if (r > 0)
+			r = wait_for_all(f);
+		else if (r == 0)
+			r = count_threads(f);
+		if (r > 0 && now_us() >= f->deadline_us)
+			r = -ETIMEDOUT;
+	} while (r > 0);
+	return r;
 }
 
 /* => a regset that this machine does not have is empty; 0 or -errno */

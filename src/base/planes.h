@@ -60,6 +60,7 @@ enum mail_op {
 	MAIL_GROUPS,
 	MAIL_SPACES,
 	MAIL_REGIONS,
+	MAIL_MAP,
 	MAIL_STATS,
 	MAIL_CHECK,
 	MAIL_STOP,
@@ -216,6 +217,38 @@ struct mail_regions { /* -ESRCH: no such space */
 	uint64_t from; /* cursor: regions that start at or above it */
 	struct region_info *regions;
 	size_t max, n;
+	bool more;
+};
+
+#define MAP_PAGE_BYTES UINT64_C(4096)
+
+/* Pages next to each other that are in the same state. */
+struct page_run {
+	uint64_t npages;
+	unsigned int state; /* of tbl/states.h, by its place there */
+};
+
+struct region_runs {
+	uint64_t id;
+	uint64_t start, end; /* bytes */
+	char memtype[16];
+	uint64_t resident_bytes, out_bytes, clean_bytes;
+	uint64_t from; /* where its runs begin; bytes */
+	size_t nruns;  /* the next ones of the mail's runs */
+};
+
+/*
+ * A slice of what a space's pages are: as much as the fault plane looks at in
+ * one go, so that it may end in the middle of a region.
+ */
+struct mail_map { /* -ESRCH: no such space */
+	struct mail m;
+	uint64_t space;
+	uint64_t from; /* cursor, in and out: where to go on */
+	struct region_runs *regions;
+	struct page_run *runs;
+	size_t max_regions, max_runs; /* at least 1 */
+	size_t nregions, nruns;
 	bool more;
 };
 

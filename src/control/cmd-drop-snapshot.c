@@ -19,7 +19,7 @@ drop(struct call *call)
 			"the snapshot is being exported: wait for its end"));
 		return;
 	}
-	snapshot_drop(call->hub, s);
+	snapshots_drop(call->hub, s);
 	call_reply(call, NULL);
 }
 

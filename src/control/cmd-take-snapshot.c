@@ -36,11 +36,11 @@ take(struct call *call)
 		return;
 	if (!group_name_valid(name))
 		call_invalid(call, "name");
-	else if (snapshot_find(call->hub, space->group->uid, name) != NULL)
+	else if (snapshots_find(call->hub, space->group->uid, name) != NULL)
 		call_error(call, "SnapshotExists",
 		    json_pack("{s:s}", "snapshot", name));
 	else
-		snapshot_take(call->hub, space, name, taken, call);
+		snapshots_take(call->hub, space, name, taken, call);
 }
 
 const struct cmd cmd_take_snapshot = {

@@ -19,8 +19,8 @@ extern const struct cmd cmd_check, cmd_close_group, cmd_create_group,
     cmd_diagnose, cmd_drop_snapshot, cmd_export_snapshot, cmd_get_group,
     cmd_get_info, cmd_get_interface, cmd_get_space, cmd_get_stats,
     cmd_get_version, cmd_list_groups, cmd_list_regions, cmd_list_snapshots,
-    cmd_list_spaces, cmd_reclaim, cmd_set_limit, cmd_set_log_level,
-    cmd_take_snapshot;
+    cmd_list_spaces, cmd_map_space, cmd_reclaim, cmd_set_limit,
+    cmd_set_log_level, cmd_take_snapshot;
 
 const struct cmd *const cmd_list[] = {
 	&cmd_check,
@@ -39,6 +39,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_list_regions,
 	&cmd_list_snapshots,
 	&cmd_list_spaces,
+	&cmd_map_space,
 	&cmd_reclaim,
 	&cmd_set_limit,
 	&cmd_set_log_level,
@@ -195,7 +196,7 @@ struct snapshot *
 cmd_snapshot(struct call *call, const char *param)
 {
 	const char *name = call_string(call, param);
-	struct snapshot *s = snapshot_find(call->hub, call->uid, name);
+	struct snapshot *s = snapshots_find(call->hub, call->uid, name);
 
 	if (s != NULL && s->state == SNAPSHOT_READY)
 		return s;

@@ -149,7 +149,7 @@ written(uv_work_t *work, int status)
 	free(e->segments);
 	if (close(e->fd) < 0 && result == 0)
 		result = -errno;
-	snapshot_put(e->hub, e->s);
+	snapshots_put(e->hub, e->s);
 	e->done(e->ctx, &e->stats, result);
 	hub_settle(e->hub);
 	free(e);

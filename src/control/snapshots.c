@@ -46,7 +46,7 @@ struct taking {
 };
 
 static void
-snapshot_free(struct snapshot *s)
+snapshots_free(struct snapshot *s)
 {
 	for (size_t i = 0; i < s->nthreads; i++) {
 		free((void *)s->threads[i].general.bytes);
@@ -63,7 +63,7 @@ snapshot_free(struct snapshot *s)
 }
 
 struct snapshot *
-snapshot_find(struct hub *hub, uid_t uid, const char *name)
+snapshots_find(struct hub *hub, uid_t uid, const char *name)
 {
 	struct snapshot *s, *other = NULL;
 
@@ -116,7 +116,7 @@ taken(struct taking *t, int result)
 		close(t->theirs);
 	if (result < 0) {
 		TAILQ_REMOVE(&t->hub->snapshots, s, entry);
-		snapshot_free(s);
+		snapshots_free(s);
 		s = NULL;
 	}
 	t->done(t->ctx, s, result, explain(result));
@@ -272,7 +272,7 @@ connect_holder(struct taking *t)
 }
 
 static struct snapshot *
-snapshot_new(struct hub *hub, const struct roster_space *space,
+snapshots_new(struct hub *hub, const struct roster_space *space,
     const char *name)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
@@ -291,13 +291,13 @@ snapshot_new(struct hub *hub, const struct roster_space *space,
 }
 
 void
-snapshot_take(struct hub *hub, struct roster_space *space, const char *name,
+snapshots_take(struct hub *hub, struct roster_space *space, const char *name,
     snapshot_done *done, void *ctx)
 {
 	struct taking *t = calloc(1, sizeof(*t));
 	int r;
 
-	if (t == NULL || (t->s = snapshot_new(hub, space, name)) == NULL) {
+	if (t == NULL || (t->s = snapshots_new(hub, space, name)) == NULL) {
 		free(t);
 		done(ctx, NULL, -ENOMEM, explain(-ENOMEM));
 		return;
@@ -324,12 +324,12 @@ snapshot_take(struct hub *hub, struct roster_space *space, const char *name,
 }
 
 void
-snapshot_drop(struct hub *hub, struct snapshot *s)
+snapshots_drop(struct hub *hub, struct snapshot *s)
 {
 	(void)syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
 	log_info("snapshot %s: dropped", s->name);
 	TAILQ_REMOVE(&hub->snapshots, s, entry);
-	snapshot_free(s);
+	snapshots_free(s);
 }
 
 void
@@ -346,18 +346,18 @@ snapshots_lose(struct hub *hub, uint64_t space)
 		/* An export in progress lets it go. */
 		s->space = 0;
 		s->exports++;
-		snapshot_put(hub, s);
+		snapshots_put(hub, s);
 	}
 }
 
 void
-snapshot_put(struct hub *hub, struct snapshot *s)
+snapshots_put(struct hub *hub, struct snapshot *s)
 {
 	s->exports--;
 	if (s->exports > 0 || (s->space != 0 && hub->state < HUB_STOP))
 		return;
 	TAILQ_REMOVE(&hub->snapshots, s, entry);
-	snapshot_free(s);
+	snapshots_free(s);
 }
 
 uint32_t
@@ -378,6 +378,6 @@ snapshots_drop_all(struct hub *hub)
 
 	TAILQ_FOREACH_SAFE(s, &hub->snapshots, entry, next) {
 		if (s->state == SNAPSHOT_READY && s->exports == 0)
-			snapshot_drop(hub, s);
+			snapshots_drop(hub, s);
 	}
 }

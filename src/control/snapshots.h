@@ -49,24 +49,24 @@ struct snapshot {
 TAILQ_HEAD(snapshot_list, snapshot);
 
 /* => NULL: uid has none of that name; root also finds another user's */
-struct snapshot *snapshot_find(struct hub *, uid_t, const char *name);
+struct snapshot *snapshots_find(struct hub *, uid_t, const char *name);
 
 /*
- * snapshot_take: of a process that has an agent
+ * snapshots_take: of a process that has an agent
  *
  * => done() is called once: 0, or -errno and why in one line (then s is NULL)
  */
 typedef void snapshot_done(void *ctx, struct snapshot *, int result,
     const char *why);
-void snapshot_take(struct hub *, struct roster_space *, const char *name,
+void snapshots_take(struct hub *, struct roster_space *, const char *name,
     snapshot_done *, void *ctx);
 
 /* => it is gone, and its holder ends; nobody may export it */
-void snapshot_drop(struct hub *, struct snapshot *);
+void snapshots_drop(struct hub *, struct snapshot *);
 /* => how many spaces are holders */
 uint32_t snapshots_ready(const struct hub *);
 /* => an export of it has ended */
-void snapshot_put(struct hub *, struct snapshot *);
+void snapshots_put(struct hub *, struct snapshot *);
 /* => a space is gone: was it a holder? */
 void snapshots_lose(struct hub *, uint64_t space);
 /* => the daemon stops, and holders end with it */

@@ -11,6 +11,7 @@ const struct ctl_command *const ctl_commands[] = {
 	&cmd_list,
 	&cmd_show,
 	&cmd_regions,
+	&cmd_map,
 	&cmd_limit,
 	&cmd_reclaim,
 	&cmd_snapshot,

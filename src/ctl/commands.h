@@ -10,6 +10,7 @@ extern const struct ctl_command cmd_run;
 extern const struct ctl_command cmd_list;
 extern const struct ctl_command cmd_show;
 extern const struct ctl_command cmd_regions;
+extern const struct ctl_command cmd_map;
 extern const struct ctl_command cmd_limit;
 extern const struct ctl_command cmd_reclaim;
 extern const struct ctl_command cmd_snapshot;

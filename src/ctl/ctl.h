@@ -31,6 +31,9 @@ enum ctl_option {
 	OPT_STORE,
 	OPT_PRIVATE,
 	OPT_SUMMARY,
+	OPT_SVG,
+	OPT_WIDTH,
+	OPT_COLOR,
 	OPT_COUNT,
 };
 #define OPT_BIT(opt) (1u << (opt))

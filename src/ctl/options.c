@@ -32,6 +32,12 @@ static const struct {
 	    "start a daemon of its own even if one runs" },
 	[OPT_SUMMARY] = { "summary", optional_argument, "[=FILE]",
 	    "at the end write one JSON object to stderr or FILE" },
+	[OPT_SVG] = { "svg", required_argument, " FILE",
+	    "write the picture to FILE, as SVG" },
+	[OPT_WIDTH] = { "width", required_argument, " N",
+	    "columns that the picture has; by default the terminal's" },
+	[OPT_COLOR] = { "color", required_argument, " WHEN",
+	    "colours: auto, always or never" },
 };
 
 unsigned int

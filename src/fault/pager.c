@@ -21,6 +21,7 @@
 #include "outbox.h"
 #include "planes.h"
 #include "report.h"
+#include "runs.h"
 #include "verify.h"
 
 #define PROTECT_RETRY_US 50 /* a fork is not over yet */
@@ -295,6 +296,9 @@ pager_mail(struct pager *p, struct mail *m)
 		break;
 	case MAIL_REGIONS:
 		r = report_regions(p, (struct mail_regions *)m);
+		break;
+	case MAIL_MAP:
+		r = runs_report(p, (struct mail_map *)m);
 		break;
 	case MAIL_STATS:
 		report_stats(p, (struct mail_stats *)m);

@@ -7,7 +7,8 @@
  *	pager_readable(uffd) --> event.c --> fault.c --> install.c
  *	pager_readable(sock) --> evict.c
  *	pager_readable(stage) -> client.c
- *	pager_mail()         --> attach.c, adopt.c, report.c, home.c
+ *	pager_mail()         --> attach.c, adopt.c, report.c, runs.c,
+ *	                         home.c
  *	pager_tick()         --> retries, eviction in slices, bringing home
  *
  * => fault thread

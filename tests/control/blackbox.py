@@ -616,6 +616,8 @@ class Groups(Running):
                 ('Reclaim', {'group': 'roots', 'bytes': 1}),
                 ('ListSpaces', {'group': 'roots'}),
                 ('GetSpace', {'pid': pid}), ('ListRegions', {'pid': pid}),
+                ('MapSpace', {'pid': pid}),
+                ('MapSpace', {'pid': pid, 'from': 1}),
                 ('Check', {'pid': pid}), ('Check', {}),
                 ('SetLogLevel', {'level': 'debug'})):
             self.fails('NotPermitted', method, nobody, **parameters)
@@ -670,9 +672,16 @@ class Clients(Running):
         self.assertGreater(seen['space']['foreign'], MIB)
         self.assertEqual(self.call('ListRegions', pid=os.getpid()),
                          {'regions': []})
+        self.assertEqual(self.call('MapSpace', pid=os.getpid()),
+                         {'regions': [], 'next': None})
         self.call('Check', pid=os.getpid())
         self.fails('NoSuchProcess', 'GetSpace', pid=1)
         self.fails('NoSuchProcess', 'ListRegions', pid=1 << 40)
+        self.fails('NoSuchProcess', 'MapSpace', pid=1)
+        for bad in (-1, 1.5, 'x', True):
+            reply = self.call.raw('org.pagerd.MapSpace', {
+                'pid': os.getpid(), 'from': bad})
+            self.assertEqual(reply['parameters'], {'parameter': 'from'})
         client.close()
         until('it is gone', lambda: self.spaces() == [])
 
@@ -874,8 +883,8 @@ class Watch(Running):
             p.end()
         super().tearDown()
 
-    def program(self, limit):
-        made = self.group(name='w', limit=limit)
+    def program(self, limit, name='w'):
+        made = self.group(name=name, limit=limit)
         p = Program(made['client_socket'], made['token'])
         self.programs.append(p)
         return p
@@ -912,6 +921,65 @@ class Watch(Running):
             'counters']['faults_missing'] > before)
         p.end()
         until('it is gone', lambda: self.state()['spaces'] == 0)
+
+    def adopted(self, name):
+        """=> a program with a region of 90 MiB, and that region"""
+        p = self.program(96 * MIB, name)
+        at = p.ask('grow', 90 * MIB)
+        return p, until('it is adopted', lambda: [
+            r for r in self.call('ListRegions', pid=p.pid)['regions']
+            if r['start'] <= at < r['end']])[0]
+
+    def pieces(self, pid, start=0):
+        """=> the answers that make up a map"""
+        answers = []
+        while start is not None:
+            answers.append(self.call('MapSpace', pid=pid, **{'from': start}))
+            after, start = start, answers[-1]['next']
+            self.assertTrue(start is None or start > after)
+        return answers
+
+    def test_map(self):
+        p, region = self.adopted('w')
+        npages = (region['end'] - region['start']) // PAGE
+        answer, = self.pieces(p.pid)
+        self.assertEqual(answer, self.call('MapSpace', pid=p.pid))
+        seen, = [r for r in answer['regions']
+                 if r['start'] == region['start']]
+        # The slices that it came in are not seen.
+        self.assertEqual(seen, {
+            'id': seen['id'], 'start': region['start'], 'end': region['end'],
+            'memtype': 'anon', 'resident': 0, 'out': 0, 'clean': 0,
+            'from': region['start'], 'runs': [
+                {'state': 'compressed', 'pages': 1},
+                {'state': 'resident', 'pages': npages - 1}]})
+        answer = self.call('MapSpace', pid=p.pid,
+                           **{'from': region['end'] - 3 * PAGE})
+        self.assertEqual(answer['regions'][0]['from'],
+                         region['end'] - 3 * PAGE)
+        self.assertEqual(answer['regions'][0]['runs'],
+                         [{'state': 'resident', 'pages': 3}])
+        p.end()
+
+    def test_map_of_many_runs(self):
+        p, region = self.adopted('checkered')
+        npages = (region['end'] - region['start']) // PAGE
+        answers = self.pieces(p.pid)
+        self.assertGreater(len(answers), 1)
+        at, states = region['start'], []
+        for answer in answers:
+            self.assertLess(sum(len(r['runs']) for r in answer['regions']),
+                            20000)
+            for r in answer['regions']:
+                if r['start'] != region['start']:
+                    continue
+                self.assertEqual(r['from'], at)
+                states += [run['state'] for run in r['runs']
+                           for _ in range(run['pages'])]
+                at += PAGE * sum(run['pages'] for run in r['runs'])
+        self.assertEqual(states, ['compressed'] + [
+            ('unknown', 'resident')[i % 2] for i in range(1, npages)])
+        p.end()
 
     def test_limit_lowered(self):
         p = self.program(0)

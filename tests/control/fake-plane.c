@@ -4,8 +4,8 @@
  * It stands behind the real main() and control plane in blackbox.py.  It takes
  * clients over, notices when they leave, and answers every mail.  A client
  * steers it by sending DONE with one of enum wish as its result; a group
- * called "refuse" lets nobody in, and one called "lossy" cannot be brought
- * home.
+ * called "refuse" lets nobody in, one called "lossy" cannot be brought home,
+ * and in one called "checkered" every other page is unknown.
  */
 #include <sys/socket.h>
 
@@ -25,6 +25,7 @@
 #include "planes.h"
 
 #define MAX 512
+#define SLICE 1000 /* pages that are mapped at once */
 
 enum wish {             /* what a client may ask for */
 	WISH_CHILD = 1, /* a forked child, which has no agent yet */
@@ -332,6 +333,56 @@ list_regions(struct plane *p, struct mail_regions *m)
 	return 0;
 }
 
+/* Compressed at first, then resident; or every other page of it. */
+static void
+add_page(struct mail_map *m, uint64_t page, bool checkered)
+{
+	unsigned int state = page == 0 ? 5 : checkered ? page & 1 : 1;
+	struct page_run *last = &m->runs[m->nruns];
+
+	if (m->regions->nruns > 0 && last[-1].state == state) {
+		last[-1].npages++;
+		return;
+	}
+	*last = (struct page_run){ 1, state };
+	m->regions->nruns = ++m->nruns;
+}
+
+/* At most SLICE pages at a time; and a last slice of nothing. */
+static int
+map_space(struct plane *p, struct mail_map *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+	bool checkered;
+	size_t i, n;
+
+	if (s == NULL)
+		return -ESRCH;
+	checkered = strcmp(s->group->name, "checkered") == 0;
+	m->nregions = m->nruns = 0;
+	for (i = 0; i < s->nranges && s->ranges[i].end <= m->from; i++)
+		;
+	m->more = i < s->nranges;
+	if (!m->more)
+		return 0;
+	if (m->from < s->ranges[i].start)
+		m->from = s->ranges[i].start;
+	m->nregions = 1;
+	m->regions[0] = (struct region_runs){
+		.id = i + 1,
+		.start = s->ranges[i].start,
+		.end = s->ranges[i].end,
+		.memtype = "anon",
+		.from = m->from,
+	};
+	for (n = 0; n < SLICE && m->from < s->ranges[i].end; n++) {
+		add_page(m, (m->from - s->ranges[i].start) / MAP_PAGE_BYTES,
+		    checkered);
+		m->from += MAP_PAGE_BYTES;
+	}
+	return 0;
+}
+
 static int
 stats(struct plane *p, struct mail_stats *m)
 {
@@ -380,6 +431,8 @@ answer(struct plane *p, struct mail *m)
 		return list_spaces(p, (struct mail_spaces *)m);
 	case MAIL_REGIONS:
 		return list_regions(p, (struct mail_regions *)m);
+	case MAIL_MAP:
+		return map_space(p, (struct mail_map *)m);
 	case MAIL_STATS:
 		return stats(p, (struct mail_stats *)m);
 	case MAIL_CHECK:

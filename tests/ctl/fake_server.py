@@ -43,6 +43,15 @@ def space(**changes):
     return s
 
 
+def map_region(start, end, runs, **changes):
+    """runs: pairs of a state and a number of pages"""
+    r = {"id": 1, "start": start, "end": end, "memtype": "anon",
+         "resident": 3 << 20, "out": 1 << 20, "clean": 0, "from": start,
+         "runs": [{"state": state, "pages": pages} for state, pages in runs]}
+    r.update(changes)
+    return r
+
+
 DEFAULTS = {
     "CreateGroup": {"group": group(), "token": TOKEN,
                     "client_socket": "/nonexistent/client"},
@@ -57,6 +66,10 @@ DEFAULTS = {
         {"id": 1, "start": 0x7f0000000000, "end": 0x7f0000400000,
          "memtype": "anon", "resident": 3 << 20, "out": 1 << 20,
          "clean": 0, "shared": 0, "evictable": True}]},
+    "MapSpace": {"regions": [
+        map_region(0x7f0000000000, 0x7f0000400000, [
+            ("resident", 700), ("compressed", 256), ("clean", 3),
+            ("standby", 5)])], "next": None},
     "SetLimit": {},
     "Reclaim": {"bytes": 32 << 20},
     "GetStats": {"counters": {"faults_missing": 4242, "from_the_future": 5},
@@ -126,6 +139,8 @@ class FakeServer:
         method = call["method"].rpartition(".")[2]
         self.calls.append((method, call.get("parameters", {})))
         answer = self.answers.get(method)
+        if callable(answer):
+            answer = answer(call["parameters"])
         if answer is HANG_UP:
             return False
         if answer is RAW_GARBAGE:

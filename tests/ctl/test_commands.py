@@ -1,8 +1,15 @@
 #!/usr/bin/env python3
 """Each command against a fake daemon, in both forms of output."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import xml.etree.ElementTree
 
 import fake_server
 import harness
@@ -12,6 +19,7 @@ READING = {
     "list": ([], ["ListGroups", "ListSpaces"]),
     "show": (["4711"], ["GetSpace"]),
     "regions": (["4711"], ["ListRegions"]),
+    "map": (["4711"], ["MapSpace"]),
     "stats": ([], ["GetStats"]),
     "check": ([], ["Check"]),
     "doctor": ([], ["Diagnose"]),
@@ -156,6 +164,173 @@ class Reading(harness.Case):
         server = self.serve()
         self.assertRegex(self.ctl("--version").stdout, r"\Apagerctl \d")
         self.assertEqual(server.calls, [])
+
+
+class Map(harness.Case):
+    """The drawing itself is tested by map-test.c."""
+
+    SVG = "{http://www.w3.org/2000/svg}"
+    LETTERS = "7f0000000000 " + 67 * "R" + "\n"
+
+    def test_text(self):
+        server = self.serve()
+        done = self.ctl("map", "4711")
+        self.assertEqual(server.calls, [
+            ("MapSpace", {"pid": 4711, "from": 0})])
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith(
+            "process 4711: 1 region, 4.0M; one cell is 1 page (4.0K)\n"))
+        self.assertIn(self.LETTERS, done.stdout)
+        self.assertIn("(76K unknown)\n", done.stdout)
+        for line in done.stdout.splitlines():
+            self.assertLessEqual(len(line), 80)
+
+    def test_width(self):
+        self.serve()
+        for width in (24, 1000):
+            lines = self.ctl("map", "4711", "--width", str(width)).stdout
+            self.assertEqual(
+                max(len(line) for line in lines.splitlines()
+                    if re.match(r"[0-9a-f]{12} [A-Z.]", line)), width)
+
+    def test_answer_in_pieces(self):
+        server = self.serve()
+        region = fake_server.map_region
+        start, end = 0x1000000, 0x1064000
+        answers = {
+            0: ([region(start, end, [("resident", 20)])], start + 20 * 4096),
+            start + 20 * 4096: (
+                [region(start, end, [("resident", 5), ("compressed", 5)],
+                        **{"from": start + 20 * 4096})], start + 30 * 4096),
+            # The same region again, but not from where the last piece ended.
+            start + 30 * 4096: (
+                [region(start, end, [("zero", 69)],
+                        **{"from": start + 31 * 4096}),
+                 region(end, end + 4096, [("disk", 1)], id=2)], None)}
+
+        def answer(parameters):
+            regions, after = answers[parameters["from"]]
+            return {"regions": regions, "next": after}
+
+        server.answers["MapSpace"] = answer
+        text = self.ctl("map", "4711").stdout
+        self.assertIn("\n000001000000 " + 25 * "R" + 5 * "P", text)
+        self.assertIn("\n00000101f000 " + 67 * "Z" + "\n", text)
+        self.assertIn("\n000001064000 D\n", text)
+        found = json.loads(self.ctl("map", "4711", "--json").stdout)
+        self.assertEqual([len(r["runs"]) for r in found["regions"]],
+                         [3, 1, 1])
+        self.assertEqual(len(server.calls), 6)
+
+    def test_answer_that_leads_nowhere(self):
+        server = self.serve()
+        server.answers["MapSpace"] = {"regions": [], "next": 0}
+        self.refused("map", "4711", has="leads nowhere")
+
+    def test_odd_answers(self):
+        server = self.serve()
+        huge = (1 << 63) - 1
+        server.answers["MapSpace"] = {"next": None, "regions": [
+            {}, 7, fake_server.map_region(8192, 4096, []),
+            fake_server.map_region(1, 4097, []),
+            fake_server.map_region(-4096, 4096, []),
+            fake_server.map_region(0, huge & ~4095, [
+                ("resident", huge), ("resident", -1), ("from_later", huge)]),
+            fake_server.map_region(4096, 8192, [], memtype=20 * "x")]}
+        done = self.ctl("map", "4711")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("process 4711: 2 regions, 8.0E", done.stdout)
+
+    def test_unadopted(self):
+        self.serve().answers["MapSpace"] = {"regions": [], "next": None}
+        self.assertIn("no regions", self.ctl("map", "4711").stdout)
+        done = self.ctl("map", "4711", "--json")
+        self.assertEqual(json.loads(done.stdout), {"regions": []})
+
+    def test_colors(self):
+        self.serve()
+        colored, blocks = "\x1b[32m", "\u2588\u2588"
+        self.env.update(LC_ALL="C.UTF-8", TERM="xterm")
+        for when in ("auto", "never"):
+            text = self.ctl("map", "4711", "--color", when).stdout
+            self.assertNotIn("\x1b", text)
+            self.assertIn(self.LETTERS, text)
+        text = self.ctl("map", "4711", "--color=always").stdout
+        self.assertIn("7f0000000000 " + colored + blocks, text)
+        self.env["LC_ALL"] = "C"
+        text = self.ctl("map", "4711", "--color=always").stdout
+        self.assertIn("7f0000000000 " + colored + "RR", text)
+
+    def on_a_terminal(self, *args):
+        """=> what it writes to one with 50 columns"""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+                    struct.pack("HHHH", 25, 50, 0, 0))
+        with subprocess.Popen([harness.PAGERCTL, *args], env=self.env,
+                              stdout=theirs) as process:
+            os.close(theirs)
+            text = b""
+            try:
+                while more := os.read(ours, 65536):
+                    text += more
+            except OSError:  # EIO: its last writer is gone
+                pass
+            os.close(ours)
+        self.assertEqual(process.returncode, 0)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_terminal(self):
+        self.serve()
+        self.env.update(LC_ALL="C.UTF-8", TERM="xterm")
+        self.env.pop("NO_COLOR", None)
+        row = "7f0000000000 \x1b[32m" + 37 * "\u2588" + "\x1b[0m\n"
+        self.assertIn(row, self.on_a_terminal("map", "4711"))
+        plain = "7f0000000000 " + 37 * "R" + "\n"
+        self.assertIn(plain, self.on_a_terminal(
+            "map", "4711", "--color", "never"))
+        self.env["NO_COLOR"] = "1"
+        self.assertIn(plain, self.on_a_terminal("map", "4711"))
+        self.assertIn(row, self.on_a_terminal(
+            "map", "4711", "--color", "always"))
+        self.env.update(NO_COLOR="", TERM="dumb")
+        self.assertIn(plain, self.on_a_terminal("map", "4711"))
+
+    def test_svg(self):
+        self.serve()
+        path = self.path("map.svg")
+        done = self.ctl("map", "4711", "--svg", path)
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (0, "", ""))
+        root = xml.etree.ElementTree.parse(path).getroot()
+        self.assertEqual(root.tag, self.SVG + "svg")
+        titles = [t.text for t in root.iter(self.SVG + "title")]
+        self.assertIn("7f0000000000-7f0000080000\nresident 512K", titles)
+        self.assertIn("Memory of process 4711",
+                      [t.text for t in root.iter(self.SVG + "text")])
+        done = self.ctl("map", "4711", "--json", "--svg", path)
+        self.assertIn("regions", json.loads(done.stdout))
+
+    def test_svg_of_everything(self):
+        done = subprocess.run(
+            [os.environ["MAP_TEST"], "svg"], capture_output=True, check=True,
+            timeout=harness.LIMIT_SECONDS)
+        root = xml.etree.ElementTree.fromstring(done.stdout)
+        width, height = (float(root.get(n)) for n in ("width", "height"))
+        shapes = list(root.iter(self.SVG + "rect"))
+        self.assertGreater(len(shapes), 500)
+        for shape in shapes:
+            left, top = (float(shape.get(n, 0)) for n in ("x", "y"))
+            self.assertLessEqual(left + float(shape.get("width")), width)
+            self.assertLessEqual(top + float(shape.get("height")), height)
+        texts = [t.text for t in root.iter(self.SVG + "text")]
+        self.assertTrue(any('<?&?>"]]>' in t for t in texts))
+        self.assertTrue(all(float(t.get("y")) < height
+                            for t in root.iter(self.SVG + "text")))
+
+    def test_svg_that_cannot_be_written(self):
+        self.serve()
+        for path in (self.dir, self.path("no/such"), "/dev/full"):
+            self.refused("map", "4711", "--svg", path, has=path)
 
 
 class Doctor(harness.Case):
@@ -333,6 +508,15 @@ class BadInput(harness.Case):
         (["show", "0"], "'0'"),
         (["show", "99999999999999999999"], "not a process id"),
         (["regions", "12x"], "'12x'"),
+        (["map"], "too few"),
+        (["map", "x"], "'x' is not a process id"),
+        (["map", "1", "--width", "23"], "'23'"),
+        (["map", "1", "--width", "1001"], "'1001'"),
+        (["map", "1", "--width", "80x"], "'80x'"),
+        (["map", "1", "--width", ""], "''"),
+        (["map", "1", "--color", "red"], "'red'"),
+        (["map", "1", "--svg"], "no value for '--svg'"),
+        (["regions", "1", "--svg", "x"], "'--svg'"),
         (["check", ""], "''"),
         (["limit", "build"], "too few"),
         (["limit", "build", "lots"], "'lots' is not a size"),

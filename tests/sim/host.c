@@ -13,12 +13,21 @@
 #include "extent.h"
 #include "fds.h"
 #include "oracle.h"
+#include "report.h"
+#include "runs.h"
 #include "store.h"
 #include "vm.h"
 
 #define WATCH_MAX 512
 #define WIPED_MAX 128u
 #define REPEATS 5u /* reports of the same message, left unread */
+
+enum page_state {
+#define STATE(name, text, help) PAGE_##name,
+#include "states.h"
+#undef STATE
+	NSTATES
+};
 
 struct host host;
 struct host_counts host_counts;
@@ -527,6 +536,72 @@ ask_spaces(void)
 	ask(&t->m.m, MAIL_SPACES, done_free);
 }
 
+/* What a region was said to be made of, in pages. */
+struct tally {
+	uint64_t in, clean, out, all;
+};
+
+static void
+add_runs(struct tally *t, const struct page_run *runs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		SIM_CHECK(runs[i].npages > 0 && runs[i].state < NSTATES);
+		SIM_CHECK(i == 0 || runs[i].state != runs[i - 1].state);
+		t->all += runs[i].npages;
+		t->clean += runs[i].state == PAGE_CLEAN ? runs[i].npages : 0;
+		if (runs[i].state >= PAGE_STANDBY)
+			t->out += runs[i].npages;
+		else if (runs[i].state != PAGE_UNKNOWN)
+			t->in += runs[i].npages;
+	}
+}
+
+/*
+ * The runs of a region, slice by slice, are all of it and what it counts.
+ *
+ * => asked without a mail, as if it had come with another
+ */
+static void
+check_map(const struct region_info *region, uint64_t space)
+{
+	struct region_runs part[2];
+	struct page_run runs[7];
+	struct mail_map m = { .space = space,
+		.from = region->start,
+		.regions = part,
+		.max_regions = 2,
+		.runs = runs,
+		.max_runs = 7 };
+	struct tally t = { 0 };
+
+	while (m.from < region->end) {
+		uint64_t from = m.from;
+
+		SIM_CHECK(runs_report(host.pager, &m) == 0);
+		SIM_CHECK(m.nregions > 0 && m.nruns > 0 && m.from > from);
+		SIM_CHECK(part[0].id == region->id && part[0].from == from);
+		add_runs(&t, runs, part[0].nruns);
+	}
+	SIM_CHECK(t.all == (region->end - region->start) / PAGE_SIZE);
+	SIM_CHECK(t.in == region->resident_bytes / PAGE_SIZE);
+	SIM_CHECK(t.clean == region->clean_bytes / PAGE_SIZE);
+	SIM_CHECK(t.out == region->out_bytes / PAGE_SIZE);
+}
+
+static void
+done_regions(struct mail *m)
+{
+	struct regions *t = (struct regions *)m;
+	struct mail_regions now = t->m;
+
+	/* The answer is older than what the model is now. */
+	if (m->result == 0 && report_regions(host.pager, &now) == 0) {
+		for (size_t i = 0; i < now.n; i++)
+			check_map(&t->info[i], now.space);
+	}
+	done_free(m);
+}
+
 static void
 ask_regions(void)
 {
@@ -536,7 +611,7 @@ ask_regions(void)
 	t->m.max = 2;
 	t->m.space = kernel.procs[sim_below(kernel.nprocs)]->space;
 	t->m.from = addr_of(sim_below(SIM_PAGES));
-	ask(&t->m.m, MAIL_REGIONS, done_free);
+	ask(&t->m.m, MAIL_REGIONS, done_regions);
 }
 
 void
