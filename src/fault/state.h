@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "contents.h"
 #include "memtype.h"
 #include "pager.h"
 #include "pagerd/protocol.h"
@@ -118,6 +119,7 @@ struct pager {
 	struct vm vm;
 	struct planes *planes;
 	struct backend *store;
+	struct contents contents; /* of STORED blocks, if config.dedup */
 	struct pager_host host;
 	struct client *clients; /* by space index */
 	struct budget *budgets; /* by group index */

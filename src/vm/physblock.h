@@ -5,7 +5,8 @@
  * that owns the page alone (such a page needs no record).  Its reference
  * count equals the number of slots that name it; it is index, rebuilt by
  * counting.  When the last reference goes, vm->release() is told where the
- * bytes were.
+ * bytes were.  Slots share a block after a fork, and when their contents were
+ * found to be equal (dedup).
  *
  * The invariants of the model (vm_check() asserts each by its number):
  *

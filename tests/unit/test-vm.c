@@ -20,12 +20,14 @@
 static struct vm vm;
 static struct group *group;
 static uint64_t released;
+static uint32_t last_released; /* block */
 
 static void
-release(void *ctx, uint64_t where)
+release(void *ctx, uint32_t block, uint64_t where)
 {
 	(void)ctx;
-	(void)where;
+	CHECK(where_kind(where) != WHERE_NOWHERE);
+	last_released = block;
 	released++;
 }
 
@@ -360,6 +362,41 @@ clean_pages(void)
 	region_resident(&vm, r, 0); /* written */
 	CHECK(released == 1 && sp->counts.clean == 0);
 	end();
+}
+
+/* Equal contents: slots come to share a block, and nothing else changes. */
+static void
+rebind_shares_blocks(void)
+{
+	struct space *a, *b;
+	uint32_t first, second, third;
+
+	begin();
+	a = new_space();
+	b = new_space();
+	map(a, 0, 4);
+	map(b, 0, 4);
+	first = put_out(a, 0, 5);
+	second = put_out(a, 1, 6);
+	third = put_out(b, 2, 7);
+	physblock_ref(&vm, first);
+	region_rebind(&vm, at(a, 0), 1, first);
+	CHECK(slot_at(a, 1) == slot_at(a, 0));
+	CHECK(released == 1 && last_released == second);
+	region_clean(&vm, at(b, 0), 2);
+	physblock_ref(&vm, first);
+	region_rebind(&vm, at(b, 0), 2, first);
+	CHECK(slot_clean(slot_at(b, 2)) && slot_protected(slot_at(b, 2)));
+	CHECK(slot_block(slot_at(b, 2)) == first);
+	CHECK(released == 2 && last_released == third);
+	CHECK(physblock_refs(&vm, first) == 3);
+	CHECK(b->counts.clean == 1 && a->counts.out == 2);
+	sound();
+	put_resident(a, 0);
+	space_free(&vm, b);
+	CHECK(released == 2 && physblock_refs(&vm, first) == 1);
+	end();
+	CHECK(released == 3 && last_released == first);
 }
 
 static void
@@ -703,6 +740,7 @@ static const struct test tests[] = {
 	{ "remap_moves_contents", remap_moves_contents },
 	{ "remove_forgets", remove_forgets },
 	{ "clean_pages", clean_pages },
+	{ "rebind_shares_blocks", rebind_shares_blocks },
 	{ "anon_plans", anon_plans },
 	{ "readahead_grows_and_resets", readahead_grows_and_resets },
 	{ "reclaim_finds_all", reclaim_finds_all },
