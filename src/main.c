@@ -146,7 +146,7 @@ start_plane(struct boot *b, struct plane **plane)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = plane_start(b->planes, b->store, plane);
+	r = plane_start(b->planes, b->store, b->settings.dedup, plane);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		snprintf(b->err, sizeof(b->err),

@@ -22,6 +22,7 @@ struct backend { /* fault thread after open */
 	uint64_t loads;
 	uint64_t frees;
 	uint64_t errors;
+	alignas(max_align_t) char loaded[BACKEND_PAGE]; /* by backend_same */
 	alignas(max_align_t) char state[];
 };
 
@@ -120,6 +121,15 @@ backend_load(struct backend *b, uint64_t handle, void *page)
 	r = b->ops->load(b->state, handle, page);
 	ASSERT(r == 0 || r == -EIO);
 	return count(b, r, &b->loads);
+}
+
+int
+backend_same(struct backend *b, uint64_t handle, const void *page)
+{
+	int r;
+
+	r = backend_load(b, handle, b->loaded);
+	return r < 0 ? r : memcmp(b->loaded, page, BACKEND_PAGE) == 0;
 }
 
 void

@@ -75,6 +75,12 @@ void backend_close(struct backend *); /* accepts NULL */
 
 int backend_store(struct backend *, const void *page, uint64_t *handle);
 int backend_load(struct backend *, uint64_t handle, void *page);
+/*
+ * backend_same: does the stored page have these bytes?
+ *
+ * => 1 or 0, all of them compared; -EIO (unreadable)
+ */
+int backend_same(struct backend *, uint64_t handle, const void *page);
 void backend_free(struct backend *, uint64_t handle);
 void backend_stats(const struct backend *, struct backend_stats *);
 const char *backend_name(const struct backend *);

@@ -260,6 +260,7 @@ struct mail_stats {
 	struct {
 		char name[16];
 		uint64_t pages, same_filled, incompressible;
+		uint64_t saved_pages; /* by sharing */
 		uint64_t stored_bytes, used_bytes, capacity_bytes;
 	} store;
 	uint64_t metadata_bytes;

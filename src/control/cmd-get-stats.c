@@ -41,11 +41,12 @@ store_json(const struct stats *s)
 {
 	const struct mail_stats *m = &s->mail;
 
-	return json_pack("{s:s#, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
+	return json_pack("{s:s#, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
 	    m->store.name, (int)strnlen(m->store.name, sizeof(m->store.name)),
 	    "pages", (json_int_t)m->store.pages, "same_filled",
 	    (json_int_t)m->store.same_filled, "incompressible",
-	    (json_int_t)m->store.incompressible, "stored",
+	    (json_int_t)m->store.incompressible, "saved",
+	    (json_int_t)m->store.saved_pages, "stored",
 	    (json_int_t)m->store.stored_bytes, "used",
 	    (json_int_t)m->store.used_bytes, "capacity",
 	    (json_int_t)m->store.capacity_bytes);

@@ -73,6 +73,15 @@ set_store(struct assign *a)
 }
 
 static int
+set_dedup(struct assign *a)
+{
+	if (strcmp(a->value, "yes") != 0 && strcmp(a->value, "no") != 0)
+		return complain(a, "an answer", "use yes or no");
+	a->settings->dedup = strcmp(a->value, "yes") == 0;
+	return 0;
+}
+
+static int
 set_socket_dir(struct assign *a)
 {
 	if (a->value[0] != '/')

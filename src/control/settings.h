@@ -24,6 +24,7 @@ struct settings { /* const after start */
 	enum log_level log_level;
 	char *store;      /* owned, as is */
 	char *socket_dir; /* NULL: none was given, and there is no default */
+	bool dedup;       /* equal pages of a user are stored once */
 	uint64_t client_timeout_ms;
 	bool private; /* ends with its first control connection */
 	TAILQ_HEAD(, group_setting) groups;

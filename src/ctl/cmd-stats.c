@@ -27,6 +27,7 @@ static const struct field store_fields[] = {
 	{ "pages", "pages", FIELD_INT },
 	{ "same_filled", "same-filled", FIELD_INT },
 	{ "incompressible", "incompressible", FIELD_INT },
+	{ "saved", "saved", FIELD_INT },
 	{ "stored", "stored", FIELD_SIZE },
 	{ "used", "used", FIELD_SIZE },
 	{ "capacity", "capacity", FIELD_LIMIT },

@@ -5,7 +5,8 @@
  *	  --> MOVE: the agent takes the pages out, one atomic step each
  *	  --> MOVED: the bytes are read from its staging area; slots are OUT,
  *	      their blocks STAGED
- *	  --> stored in slices: blocks are STORED
+ *	  --> stored in slices: blocks are STORED, or give way to one that is
+ *	      and has the same bytes (dedup.c)
  *	  --> EMPTY: the staging area is dropped (with the next MOVE, or alone)
  *
  * While the agent moves pages the client's userfaultfd is not read.  An event
@@ -30,6 +31,7 @@
 #include "backend.h"
 #include "budget.h"
 #include "client.h"
+#include "dedup.h"
 #include "hold.h"
 #include "peer.h"
 #include "planes.h"
@@ -515,12 +517,17 @@ store_full(struct pager *p, const struct client *c)
 static int
 store_one(struct pager *p, struct client *c, uint32_t i)
 {
+	uint32_t block = c->batch.block[i], tag = dedup_tag(p, c, i);
 	uint64_t handle;
-	int r = backend_store(p->store, batch_page(p, c, i), &handle);
+	int r;
 
+	if (dedup_share(p, c, i, tag))
+		return 0;
+	r = backend_store(p->store, batch_page(p, c, i), &handle);
 	if (r == 0) {
-		physblock_move(&p->vm, c->batch.block[i],
+		physblock_move(&p->vm, block,
 		    where_make(WHERE_STORED, 0, handle));
+		dedup_stored(p, block, tag);
 		c->batch.block[i] = 0;
 	} else {
 		count(p, r == -ENOSPC ? C_store_full : C_store_errors, 1);

@@ -14,6 +14,7 @@
 #include "backend.h"
 #include "budget.h"
 #include "client.h"
+#include "dedup.h"
 #include "evict.h"
 #include "hold.h"
 #include "home.h"
@@ -60,7 +61,7 @@ give_back(void *p, size_t bytes)
 }
 
 static void
-release_block(void *ctx, uint64_t where)
+release_block(void *ctx, uint32_t block, uint64_t where)
 {
 	struct pager *p = ctx;
 
@@ -69,6 +70,7 @@ release_block(void *ctx, uint64_t where)
 		evict_unstage(p, where);
 		break;
 	case WHERE_STORED:
+		dedup_forget(p, block);
 		backend_free(p->store, where_data(where));
 		break;
 	case WHERE_LOST:
@@ -122,6 +124,8 @@ pager_new(const struct pager_config *c, struct planes *planes,
 	r = vm_open(&p->vm, &vm, release_block, p);
 	if (r == 0)
 		r = pager_reserve(p, c);
+	if (r == 0 && c->dedup)
+		r = contents_open(&p->contents, c->max_blocks, c->dedup_key);
 	if (r < 0) {
 		pager_delete(p);
 		return r;
@@ -146,6 +150,7 @@ pager_delete(struct pager *p)
 	give_back(p->outbox.items, OUTBOX_SIZE * sizeof(*p->outbox.items));
 	give_back(p->fill, FILL_PAGES * PAGE_BYTES);
 	give_back(p->zeros, PAGE_BYTES);
+	contents_close(&p->contents);
 	vm_close(&p->vm);
 	free(p);
 }

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "contents.h"
 #include "planes.h"
 
 struct backend;
@@ -49,9 +50,11 @@ struct pager_config {
 	uint32_t max_groups, max_spaces, max_regions, max_blocks;
 	uint64_t max_slots;  /* pages of address space under management */
 	uint32_t max_faults; /* waiting at the same time, all clients */
+	bool dedup;
+	uint8_t dedup_key[CONTENTS_KEY_BYTES]; /* nobody may know it */
 };
 
-/* => sizes that suit this machine's memory */
+/* => sizes that suit this machine's memory; no dedup, for want of a key */
 void pager_config_default(struct pager_config *);
 
 /* => planes, store and host outlive the pager; 0 or -errno */

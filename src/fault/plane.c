@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -132,7 +133,7 @@ plane_delete(struct plane *pl)
 }
 
 static int
-plane_open(struct plane *pl, struct backend *store)
+plane_open(struct plane *pl, struct backend *store, bool dedup)
 {
 	const struct pager_host host = {
 		.watch = watch,
@@ -150,6 +151,9 @@ plane_open(struct plane *pl, struct backend *store)
 	if (r < 0)
 		return r;
 	pager_config_default(&config);
+	config.dedup = dedup;
+	if (getrandom(config.dedup_key, sizeof(config.dedup_key), 0) < 0)
+		return -errno;
 	r = pager_new(&config, pl->planes, store, &host, &pl->pager);
 	if (r == 0)
 		r = ring_watch(pl->ring, planes_fault_fd(pl->planes),
@@ -160,7 +164,8 @@ plane_open(struct plane *pl, struct backend *store)
 }
 
 int
-plane_start(struct planes *planes, struct backend *store, struct plane **out)
+plane_start(struct planes *planes, struct backend *store, bool dedup,
+    struct plane **out)
 {
 	struct plane *pl = calloc(1, sizeof(*pl));
 	int r;
@@ -169,7 +174,7 @@ plane_start(struct planes *planes, struct backend *store, struct plane **out)
 		return -ENOMEM;
 	pl->planes = planes;
 	pl->end_fd = -1;
-	r = plane_open(pl, store);
+	r = plane_open(pl, store, dedup);
 	if (r == 0)
 		r = -pthread_create(&pl->thread, NULL, plane_main, pl);
 	if (r < 0) {

@@ -14,19 +14,38 @@ bytes(uint64_t pages)
 	return pages << PAGE_SHIFT;
 }
 
-/* What pages that are out take in the store, as far as one can say. */
+/* => pages that name a block: those that are out, and the clean ones */
 static uint64_t
-stored_estimate(const struct backend_stats *s, uint64_t out)
+named_pages(struct pager *p)
 {
-	if (s->pages == 0)
+	uint64_t n = 0;
+
+	for (uint32_t i = 1; i < table_high(&p->vm.groups); i++) {
+		const struct group *g = group_get(&p->vm, i);
+
+		if (g != NULL)
+			n += g->counts.out + g->counts.clean;
+	}
+	return n;
+}
+
+/*
+ * What a group's pages that are out take in the store, as far as one can say:
+ * what is shared is split among all who name it, so that the groups' figures
+ * do not come to more than what is stored.
+ */
+static uint64_t
+stored_estimate(const struct backend_stats *s, uint64_t named, uint64_t out)
+{
+	if (named == 0)
 		return 0;
-	return (uint64_t)((double)s->stored_bytes / (double)s->pages *
+	return (uint64_t)((double)s->stored_bytes / (double)named *
 			  (double)out);
 }
 
 static void
 report_group(struct pager *p, const struct group *g,
-    const struct backend_stats *s, struct group_info *out)
+    const struct backend_stats *s, uint64_t named, struct group_info *out)
 {
 	const struct budget *b = budget_of(p, g);
 
@@ -37,7 +56,7 @@ report_group(struct pager *p, const struct group *g,
 		.usage_bytes = bytes(budget_usage(p, g)),
 		.resident_bytes = bytes(g->counts.resident),
 		.out_bytes = bytes(g->counts.out),
-		.stored_bytes = stored_estimate(s, g->counts.out),
+		.stored_bytes = stored_estimate(s, named, g->counts.out),
 		.faults = b->faults,
 		.evicted_pages = b->evicted,
 		.refault_pages = b->refaults,
@@ -54,6 +73,7 @@ void
 report_groups(struct pager *p, struct mail_groups *m)
 {
 	struct backend_stats s;
+	uint64_t named = named_pages(p);
 
 	backend_stats(p->store, &s);
 	m->n = 0;
@@ -67,11 +87,11 @@ report_groups(struct pager *p, struct mail_groups *m)
 			m->more = true;
 			break;
 		}
-		report_group(p, g, &s, &m->groups[m->n++]);
+		report_group(p, g, &s, named, &m->groups[m->n++]);
 	}
 }
 
-/* => pages of r that are out and named elsewhere too */
+/* => pages of r whose blocks other pages name too */
 static uint64_t
 shared_pages(const struct vm *vm, const struct region *r)
 {
@@ -178,8 +198,10 @@ report_stats(struct pager *p, struct mail_stats *m)
 	m->store.pages = s.pages;
 	m->store.same_filled = s.same_filled;
 	m->store.incompressible = s.incompressible;
+	m->store.saved_pages = named_pages(p) - p->vm.blocks.used;
 	m->store.stored_bytes = s.stored_bytes;
 	m->store.used_bytes = s.used_bytes;
 	m->store.capacity_bytes = s.capacity_bytes;
-	m->metadata_bytes = vm_bytes(&p->vm);
+	m->metadata_bytes = vm_bytes(&p->vm) + contents_bytes(&p->contents,
+						   table_high(&p->vm.blocks));
 }

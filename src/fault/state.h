@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "contents.h"
 #include "memtype.h"
 #include "pager.h"
 #include "pagerd/protocol.h"
@@ -95,7 +96,7 @@ struct client { /* one for each space, by its index */
 	uint64_t retry_us; /* faults wait: when to look again */
 	uint64_t probe_us; /* no agent: when to see if it lives */
 	uint64_t probe_gap_us;
-	struct mail_hold *hold;   /* wanted, or under way */
+	struct mail_hold *hold; /* wanted, or under way */
 	uint64_t hold_until_us;
 	struct mail_adopt *adopt; /* being worked on */
 	size_t adopt_next;
@@ -133,6 +134,7 @@ struct pager {
 	struct vm vm;
 	struct planes *planes;
 	struct backend *store;
+	struct contents contents; /* of STORED blocks, if config.dedup */
 	struct pager_host host;
 	struct client *clients; /* by space index */
 	struct budget *budgets; /* by group index */

@@ -33,7 +33,7 @@ physblock_unref(struct vm *vm, uint32_t block)
 	ASSERT(vm->blocks.aux[block] > 0);
 	if (--vm->blocks.aux[block] > 0)
 		return;
-	vm->release(vm->release_ctx, physblock_where(vm, block));
+	vm->release(vm->release_ctx, block, physblock_where(vm, block));
 	table_free(&vm->blocks, block);
 }
 

@@ -5,7 +5,8 @@
  * that owns the page alone (such a page needs no record).  Its reference
  * count equals the number of slots that name it, of regions and of objects; it
  * is index, rebuilt by counting.  When the last reference goes, vm->release()
- * is told where the bytes were.
+ * is told where the bytes were.  Slots share a block after a fork, and when
+ * their contents were found to be equal (dedup).
  */
 #ifndef PHYSBLOCK_H
 #define PHYSBLOCK_H

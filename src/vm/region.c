@@ -340,6 +340,17 @@ region_out(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
 }
 
 void
+region_rebind(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
+{
+	uint64_t slot = region_slot(vm, r, page);
+
+	ASSERT(block != 0 && slot_block(slot) != 0);
+	drop(vm, region_set(vm, r, page,
+		     slot_make(slot_state(slot), block, slot_age(slot),
+			 slot_protected(slot))));
+}
+
+void
 region_copy_slot(struct vm *vm, struct region *r, uint64_t page, uint64_t slot)
 {
 	ASSERT(region_slot(vm, r, page) == 0);

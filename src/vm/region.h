@@ -132,6 +132,8 @@ void region_continued(struct vm *, struct region *, uint64_t page,
 void region_protect(struct vm *, struct region *);
 /* => not in the client; block has the bytes (0: the one it names already) */
 void region_out(struct vm *, struct region *, uint64_t page, uint32_t block);
+/* => as it is, but block has its bytes now (a block with the same bytes) */
+void region_rebind(struct vm *, struct region *, uint64_t page, uint32_t block);
 /* => as one of the parent's, for fork */
 void region_copy_slot(struct vm *, struct region *, uint64_t page,
     uint64_t slot);

@@ -63,7 +63,7 @@ vm_open_index(struct vm *vm)
 
 int
 vm_open(struct vm *vm, const struct vm_config *c,
-    void (*release)(void *ctx, uint64_t where), void *ctx)
+    void (*release)(void *ctx, uint32_t block, uint64_t where), void *ctx)
 {
 	int r;
 

@@ -63,7 +63,7 @@ struct vm { /* fault thread */
 	uint64_t next_region_id; /* from 1 */
 	uint64_t next_generation;
 	/* Called when a block's last reference goes. */
-	void (*release)(void *ctx, uint64_t where);
+	void (*release)(void *ctx, uint32_t block, uint64_t where);
 	void *release_ctx;
 	void (*object_gone)(void *ctx, uint32_t object);
 	void (*snapshot_gone)(void *ctx, struct space *);
@@ -71,7 +71,7 @@ struct vm { /* fault thread */
 
 /* => 0 or -errno; on failure nothing is left open */
 int vm_open(struct vm *, const struct vm_config *,
-    void (*release)(void *ctx, uint64_t where), void *ctx);
+    void (*release)(void *ctx, uint32_t block, uint64_t where), void *ctx);
 void vm_close(struct vm *); /* does not call release */
 
 uint64_t vm_bytes(const struct vm *); /* memory of truth and index */

@@ -594,6 +594,7 @@ class Groups(Running):
         stats = self.call('GetStats')
         self.assertEqual(stats['counters']['zero_fills'], 3)
         self.assertEqual(stats['store']['name'], 'ram')
+        self.assertEqual(stats['store']['saved'], 21)
         findings = self.call('Diagnose')['findings']
         self.assertIn('move', [f['name'] for f in findings])
         check = self.call('Check')

@@ -392,6 +392,7 @@ stats(struct plane *p, struct mail_stats *m)
 		m->counters[i] = i;
 	m->counters[0] = p->kicks;
 	strcpy(m->store.name, "ram");
+	m->store.saved_pages = 21;
 	return 0;
 }
 
@@ -587,11 +588,13 @@ loop(void *arg)
 }
 
 int
-plane_start(struct planes *planes, struct backend *store, struct plane **pp)
+plane_start(struct planes *planes, struct backend *store, bool dedup,
+    struct plane **pp)
 {
 	struct plane *p = calloc(1, sizeof(*p));
 
 	(void)store;
+	(void)dedup;
 	if (p == NULL)
 		return -ENOMEM;
 	p->planes = planes;

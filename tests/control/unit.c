@@ -296,17 +296,17 @@ test_settings(void)
 	char err[512];
 
 	ASSERT(load(&s, "# nothing\n", err, sizeof(err)) == 0);
-	ASSERT(strcmp(s.store, "ram") == 0);
+	ASSERT(strcmp(s.store, "ram") == 0 && s.dedup);
 	ASSERT(strcmp(s.socket_dir, "/run/pagerd") == 0);
 	ASSERT(s.client_timeout_ms == 10000 && TAILQ_EMPTY(&s.groups));
 	settings_fini(&s);
 	ASSERT(load(&s,
-		   "[daemon]\nlog-level = debug\nstore=file:/x\n"
+		   "[daemon]\nlog-level = debug\nstore=file:/x\ndedup=no\n"
 		   "client-timeout=3\n[group a.b]\nlimit=1G\nuid=65534\n"
 		   "[group c]\nlimit=0\n",
 		   err, sizeof(err)) == 0);
 	ASSERT(s.log_level == LOG_LEVEL_DEBUG && s.client_timeout_ms == 3000);
-	ASSERT(strcmp(s.store, "file:/x") == 0);
+	ASSERT(strcmp(s.store, "file:/x") == 0 && !s.dedup);
 	g = TAILQ_FIRST(&s.groups);
 	ASSERT(strcmp(g->name, "a.b") == 0 && g->uid == 65534);
 	ASSERT(g->limit_bytes == UINT64_C(1) << 30);
@@ -335,6 +335,7 @@ test_settings_bad(void)
 		{ "[daemon]\nclient-timeout = 1x\n", ":2: \"1x\"" },
 		{ "[daemon]\nsocket-dir = here\n", ":2: \"here\"" },
 		{ "[daemon]\nstore =\n", ":2: \"\"" },
+		{ "[daemon]\ndedup = perhaps\n", ":2: \"perhaps\"" },
 		{ "[daemon]\nrubbish\n", ":2: neither" },
 		{ "[daemon\n", ":1: neither" },
 	};

@@ -74,7 +74,7 @@ DEFAULTS = {
     "Reclaim": {"bytes": 32 << 20},
     "GetStats": {"counters": {"faults_missing": 4242, "from_the_future": 5},
                  "store": {"name": "ram", "pages": 1000, "same_filled": 100,
-                           "incompressible": 10, "stored": 900000,
+                           "incompressible": 10, "saved": 77, "stored": 900000,
                            "used": 1024000, "capacity": 0},
                  "metadata": 1 << 20, "groups": 2, "spaces": 2},
     "Check": {"spaces": 2, "pages": 123, "problems": 0, "lines": []},

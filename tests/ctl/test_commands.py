@@ -114,6 +114,7 @@ class Reading(harness.Case):
         self.assertRegex(text, r"(?m)^refaults +0  pages ")
         self.assertRegex(text, r"(?m)^from_the_future +5$")
         self.assertRegex(text, r"(?m)^  same-filled +100$")
+        self.assertRegex(text, r"(?m)^  saved +77$")
         self.assertRegex(text, r"(?m)^  capacity +none$")
         self.assertRegex(text, r"(?m)^  ratio +4\.00$")
         self.assertRegex(text, r"(?m)^  metadata +1\.0M$")

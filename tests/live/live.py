@@ -11,13 +11,15 @@ asserted of every run.  TEST_SEED repeats a run; LIVE_KEEP=1 keeps the files.
 import sys
 
 import cases_daemon
+import cases_dedup
 import cases_memory
 import cases_programs
 import cases_snapshot
 from harness import run_case
 
 CASES = {}
-for module in (cases_memory, cases_programs, cases_daemon, cases_snapshot):
+for module in (cases_memory, cases_programs, cases_daemon, cases_dedup,
+               cases_snapshot):
     CASES.update(module.CASES)
 
 

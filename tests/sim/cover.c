@@ -38,8 +38,8 @@ add_pager(void)
 	static const char *const names[] = { "faults_missing", "faults_wp",
 		"faults_stale", "zero_fills", "refaults", "readahead",
 		"unprotects", "evictions_dirty", "evictions_clean",
-		"evictions_zero", "take_backs", "moves", "moves_busy",
-		"moves_again", "unshares", "throttled", "retries",
+		"evictions_zero", "pages_deduplicated", "take_backs", "moves",
+		"moves_busy", "moves_again", "unshares", "throttled", "retries",
 		"events_fork", "events_remap", "events_remove", "events_unmap",
 		"adopted", "poisoned", "store_errors", "store_full",
 		"clients_attached", "clients_dropped" };
@@ -104,6 +104,8 @@ add_agents(void)
 	add("store: full", store_counts.full);
 	add("store: errors", store_counts.errors);
 	add("store: unreadable", store_counts.bad);
+	add("store: equal pages", store_counts.same);
+	add("store: different pages of one hash", store_counts.different);
 	add("host: spurious", host_counts.spurious);
 	add("host: refused", host_counts.refused);
 	add("host: adoptions", host_counts.adopts);

@@ -310,6 +310,7 @@ world_open(const char *store)
 	host_open(store);
 	if (sim_one_in(2))
 		store_plan.bad = 80;
+	store_plan.narrow = sim_one_in(4);
 	for (uint32_t n = 2 + sim_below(2); n > 0; n--)
 		host_attach(program_new()->agent, NULL);
 }

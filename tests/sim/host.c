@@ -102,15 +102,17 @@ open_pager(void)
 		.unwatch = unwatch,
 		.now_us = clock_us,
 	};
-	const struct pager_config config = {
+	struct pager_config config = {
 		.max_groups = 16,
 		.max_spaces = 512,
 		.max_regions = 16384,
 		.max_blocks = 65536,
 		.max_slots = 1 << 20,
 		.max_faults = sim.opt.faults,
+		.dedup = true,
 	};
 
+	sim_bytes(config.dedup_key, sizeof(config.dedup_key));
 	if (pager_new(&config, host.planes, host.store, &ops, &host.pager) != 0)
 		sim_fail("pager_new()");
 }
@@ -387,7 +389,7 @@ host_attach(struct agent *a, const struct pagerd_anchor *anchor)
 	t->agent = a;
 	a->state = AGENT_HELLO;
 	m->pid = (pid_t)p->pid;
-	m->uid = 1000;
+	m->uid = 1000 + p->pid % 2;
 	m->area_start = addr_of(a->area);
 	m->area_len = (uint64_t)a->area_len * PAGE_SIZE;
 	m->stage_start = addr_of(a->stage);
@@ -793,13 +795,44 @@ model_problem(void *ctx, const char *line)
 	sim_trace("model: %s", line);
 }
 
+static void
+check_users_of(const struct vm *vm, const struct region *r, uint32_t *uid_of)
+{
+	uint64_t n = r->rec->npages, page;
+
+	for (page = 0; (page = region_next(vm, r, page, n)) < n; page++) {
+		uint32_t block = slot_block(region_slot(vm, r, page));
+		uint32_t uid = r->space->rec->uid;
+
+		if (block == 0)
+			continue;
+		if (uid_of[block] != 0 && uid_of[block] != uid)
+			sim_fail("block %u belongs to two users", block);
+		uid_of[block] = uid;
+	}
+}
+
+/* Nobody shares a block with another user. */
+static void
+check_users(const struct vm *vm)
+{
+	uint32_t *uid_of = calloc(table_high(&vm->blocks), sizeof(*uid_of));
+
+	for (uint32_t i = 1; i < table_high(&vm->regions); i++)
+		if (vm->region_index[i].rec != NULL)
+			check_users_of(vm, &vm->region_index[i], uid_of);
+	free(uid_of);
+}
+
 void
 host_check_model(void)
 {
-	int n = vm_check(pager_vm(host.pager), model_problem, NULL);
+	struct vm *vm = pager_vm(host.pager);
+	int n = vm_check(vm, model_problem, NULL);
 
 	if (n != 0)
 		sim_fail("%d problems in the model", n);
+	check_users(vm);
 }
 
 void

@@ -32,6 +32,8 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_MOVE_COPY] = "move-copy",
 	[BREAK_MOVE_STALE] = "move-stale",
 	[BREAK_STORE_BYTE] = "store-byte",
+	[BREAK_DEDUP_BLIND] = "dedup-blind",
+	[BREAK_DEDUP_UID] = "dedup-uid",
 };
 
 const char *

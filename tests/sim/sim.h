@@ -45,6 +45,8 @@ enum sim_break {
 	BREAK_MOVE_COPY,   /* MOVE takes the bytes and leaves the page */
 	BREAK_MOVE_STALE,  /* MOVE stages the page of the run before it */
 	BREAK_STORE_BYTE,  /* the store changes a byte now and then */
+	BREAK_DEDUP_BLIND, /* few hashes, and pages of one count as equal */
+	BREAK_DEDUP_UID,   /* users are not told apart */
 	BREAK_COUNT,
 };
 

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "backend.h"
+#include "contents.h"
 #include "sim.h"
 
 #define BUCKETS 4096u
+#define NARROW 15u /* mask of the hashes that are left */
 
 struct entry {
 	struct entry *next;
@@ -29,8 +31,12 @@ int __wrap_backend_store(struct backend *, const void *, uint64_t *);
 int __real_backend_store(struct backend *, const void *, uint64_t *);
 int __wrap_backend_load(struct backend *, uint64_t, void *);
 int __real_backend_load(struct backend *, uint64_t, void *);
+int __wrap_backend_same(struct backend *, uint64_t, const void *);
+int __real_backend_same(struct backend *, uint64_t, const void *);
 void __wrap_backend_free(struct backend *, uint64_t);
 void __real_backend_free(struct backend *, uint64_t);
+uint32_t __wrap_contents_tag(const struct contents *, const void *, uint32_t);
+uint32_t __real_contents_tag(const struct contents *, const void *, uint32_t);
 
 /*
  * A page that the store has refused, and whose client ends before it is taken,
@@ -123,6 +129,38 @@ __wrap_backend_load(struct backend *b, uint64_t handle, void *page)
 	if (sim.opt.breaks == BREAK_STORE_BYTE && sim_one_in(64))
 		((uint8_t *)page)[sim_below(PAGE_SIZE)] ^= 1;
 	return 0;
+}
+
+int
+__wrap_backend_same(struct backend *b, uint64_t handle, const void *page)
+{
+	struct entry *e = *find(handle);
+	int r;
+
+	if (e == NULL)
+		sim_fail("comparison with handle %#llx, which is not stored",
+		    (unsigned long long)handle);
+	if (e->bad)
+		return -EIO;
+	if (sim.opt.breaks == BREAK_DEDUP_BLIND)
+		return 1;
+	r = __real_backend_same(b, handle, page);
+	if (r != (memcmp(page, e->page, PAGE_SIZE) == 0))
+		sim_fail("the store compares wrongly");
+	store_counts.same += r > 0;
+	store_counts.different += r == 0;
+	return r;
+}
+
+/* Users stay apart, as they do with the real one, if few hashes are left. */
+uint32_t
+__wrap_contents_tag(const struct contents *c, const void *page, uint32_t uid)
+{
+	uint32_t hash = __real_contents_tag(c, page, 0);
+
+	if (store_plan.narrow || sim.opt.breaks == BREAK_DEDUP_BLIND)
+		hash &= NARROW;
+	return sim.opt.breaks == BREAK_DEDUP_UID ? hash : hash ^ uid;
 }
 
 void

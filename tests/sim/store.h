@@ -1,8 +1,9 @@
 /*
  * store.h: the real store, watched and made to fail
  *
- * backend_store(), backend_load() and backend_free() of the code under test
- * come here first (see meson.build) and go on to the real ones.
+ * backend_store(), backend_load(), backend_same() and backend_free() of the
+ * code under test come here first (see meson.build) and go on to the real ones;
+ * so does contents_tag(), by which equal pages are found.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -15,11 +16,13 @@ struct store_plan {     /* one call in so many; 0: never */
 	uint32_t error; /* -EIO of a store */
 	uint32_t bad;   /* what is stored can never be read again */
 	bool shut;      /* every store is -ENOSPC */
+	bool narrow;    /* a page's hash is one of a few */
 };
 extern struct store_plan store_plan;
 
 struct store_counts {
 	uint64_t stores, loads, frees, full, errors, bad;
+	uint64_t same, different; /* comparisons with what is stored */
 };
 extern struct store_counts store_counts;
 

@@ -89,7 +89,20 @@ open_page(struct task *t, uint32_t pg, bool write)
 	return 0;
 }
 
-/* What programs write: a word, a run, a whole page; sometimes zeros. */
+/* One of a few pages: they meet again, in this process and in others. */
+static void
+familiar_page(uint8_t *buf)
+{
+	uint64_t word = sim.opt.seed + sim_below(8);
+
+	for (uint32_t i = 0; i < PAGE_SIZE; i += sizeof(word), word *= 3)
+		memcpy(buf + i, &word, sizeof(word));
+}
+
+/*
+ * What programs write: a word or a whole page; sometimes zeros, sometimes what
+ * is written elsewhere, too.
+ */
 static void
 write_page(struct proc *p, uint32_t pg)
 {
@@ -103,6 +116,8 @@ write_page(struct proc *p, uint32_t pg)
 	sim_bytes(buf, len);
 	if (sim_one_in(6))
 		memset(buf, 0, len);
+	else if (len == PAGE_SIZE && sim_one_in(2))
+		familiar_page(buf);
 	mm_write(p, pg, off, buf, len);
 	oracle_write(p, pg, off, buf, len);
 }

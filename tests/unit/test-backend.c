@@ -144,6 +144,9 @@ check_page(struct backend *b, const struct stored *s)
 	memset(page, 0x5a, sizeof(page));
 	CHECK(backend_load(b, s->handle, page) == 0);
 	CHECK(memcmp(page, expected, sizeof(page)) == 0);
+	CHECK(backend_same(b, s->handle, expected) == 1);
+	expected[test_random_below(BACKEND_PAGE)] ^= 1;
+	CHECK(backend_same(b, s->handle, expected) == 0);
 }
 
 static void

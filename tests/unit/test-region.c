@@ -752,6 +752,44 @@ map_setparent(void)
 	end();
 }
 
+/* Equal contents: slots come to share a block, and nothing else changes. */
+static void
+region_rebind_shares_blocks(void)
+{
+	struct space *a, *b;
+	uint32_t first, second, third;
+
+	begin();
+	a = new_space();
+	b = new_space();
+	map(a, 0, 4);
+	map(b, 0, 4);
+	put_out(a, 0, 5);
+	put_out(a, 1, 6);
+	put_out(b, 2, 7);
+	first = slot_block(slot_at(a, 0));
+	second = slot_block(slot_at(a, 1));
+	third = slot_block(slot_at(b, 2));
+	physblock_ref(&vm, first);
+	region_rebind(&vm, at(a, 0), 1, first);
+	CHECK(slot_at(a, 1) == slot_at(a, 0));
+	CHECK(released == 1 && last_released == second);
+	region_clean(&vm, at(b, 2), 2);
+	physblock_ref(&vm, first);
+	region_rebind(&vm, at(b, 2), 2, first);
+	CHECK(slot_clean(slot_at(b, 2)) && slot_protected(slot_at(b, 2)));
+	CHECK(slot_block(slot_at(b, 2)) == first);
+	CHECK(released == 2 && last_released == third);
+	CHECK(physblock_refs(&vm, first) == 3);
+	CHECK(b->counts.clean == 1 && a->counts.out == 2);
+	sound();
+	region_resident(&vm, at(a, 0), 0);
+	space_free(&vm, b);
+	CHECK(released == 2 && physblock_refs(&vm, first) == 1);
+	end();
+	CHECK(released == 3 && last_released == first);
+}
+
 static const struct test tests[] = {
 	{ "map_lookup", map_lookup },
 	{ "physblock_get", physblock_get },
@@ -785,6 +823,7 @@ static const struct test tests[] = {
 	{ "clean_pages", clean_pages },
 	{ "copy_abs2region", copy_abs2region },
 	{ "map_setparent", map_setparent },
+	{ "region_rebind_shares_blocks", region_rebind_shares_blocks },
 };
 
 TEST_MAIN(tests)

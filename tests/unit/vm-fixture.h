@@ -24,13 +24,15 @@
 static struct vm vm;
 static struct group *group;
 static uint64_t released, objects_gone, snapshots_gone;
+static uint32_t last_released; /* block */
 static uintptr_t stack_low, stack_high; /* stack, where snapshots went */
 
 static inline void
-release(void *ctx, uint64_t where)
+release(void *ctx, uint32_t block, uint64_t where)
 {
 	(void)ctx;
-	(void)where;
+	CHECK(where_kind(where) != WHERE_NOWHERE);
+	last_released = block;
 	released++;
 }
 
