@@ -24,7 +24,7 @@
 static struct vm vm;
 static struct group *group;
 static uint64_t released, objects_gone, snapshots_gone;
-static uint32_t last_released; /* block */
+static uint32_t last_released;          /* block */
 static uintptr_t stack_low, stack_high; /* stack, where snapshots went */
 
 static inline void
