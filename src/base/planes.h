@@ -60,6 +60,7 @@ enum mail_op {
 	MAIL_GROUPS,
 	MAIL_SPACES,
 	MAIL_REGIONS,
+	MAIL_USAGE,
 	MAIL_MAP,
 	MAIL_STATS,
 	MAIL_CHECK,
@@ -169,6 +170,8 @@ struct group_info {
 	uint64_t peak_bytes;  /* greatest usage seen by the fault plane */
 	uint64_t resident_bytes, out_bytes; /* adopted memory */
 	uint64_t stored_bytes; /* what out_bytes take in the store, estimate */
+	uint64_t put_pages;    /* put into the store since it was made */
+	uint64_t put_bytes;    /* what they took there, then */
 	uint64_t faults, evicted_pages, refault_pages;
 	uint64_t wait_us; /* sum of the time faults waited in the daemon */
 	uint32_t nspaces;
@@ -183,16 +186,29 @@ struct space_info {
 	uid_t uid;
 	bool agent; /* it can be evicted from */
 	uint32_t nregions;
-	uint64_t resident_bytes, out_bytes, clean_bytes, shared_bytes;
+	uint64_t resident_bytes, out_bytes, clean_bytes;
 	int64_t foreign_bytes;
 	uint64_t faults, evicted_pages, refault_pages, zero_fills;
+};
+
+/* What pages cost, and what of them they share: vm/usage.h. */
+struct usage_info {
+	uint64_t resident_bytes, out_bytes;
+	uint64_t clean_bytes;  /* resident, with a stored copy kept */
+	uint64_t total_bytes;  /* resident and out */
+	uint64_t common_bytes; /* contents that another page has too */
+	uint64_t shared_bytes; /* of these, those in shared memory objects */
+	/* A page that is out counts for its part, a resident one whole. */
+	uint64_t proportional_bytes;
+	uint64_t stored_bytes; /* in the store, likewise; an estimate */
 };
 
 struct region_info {
 	uint64_t id;
 	uint64_t start, end; /* bytes */
 	char memtype[16];
-	uint64_t resident_bytes, out_bytes, clean_bytes, shared_bytes;
+	uint64_t from; /* where the pages begin that usage is of; bytes */
+	struct usage_info usage;
 	bool evictable;
 };
 
@@ -211,12 +227,29 @@ struct mail_spaces {
 	bool more;
 };
 
+/*
+ * A slice of a space's regions: as much as the fault plane looks at in one go.
+ * Of the last one that may be its first pages; then it comes again in the next
+ * slice, with the usage of the pages that follow.
+ */
 struct mail_regions { /* -ESRCH: no such space */
 	struct mail m;
 	uint64_t space;
-	uint64_t from; /* cursor: regions that start at or above it */
+	uint64_t from; /* cursor, in and out: where to go on */
 	struct region_info *regions;
-	size_t max, n;
+	size_t max, n; /* max: at least 1 */
+	bool more;
+};
+
+/*
+ * A slice of what the pages of a space cost, or of all spaces.  Asked until
+ * there is no more, usage is the sum; it is of no one moment.
+ */
+struct mail_usage { /* -ESRCH: no such space */
+	struct mail m;
+	uint64_t space;          /* 0: all */
+	uint64_t at, from;       /* cursor, the fault plane's; 0 at first */
+	struct usage_info usage; /* out: added to */
 	bool more;
 };
 

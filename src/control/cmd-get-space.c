@@ -5,7 +5,18 @@
 #include "hub.h"
 #include "roster.h"
 #include "survey.h"
+#include "tally.h"
 #include "varlink.h"
+
+static void
+tallied(struct call *call, json_t *reply, const struct usage_info *usage)
+{
+	json_t *more = cmd_usage_json(usage);
+
+	json_object_update(json_object_get(reply, "space"), more);
+	json_decref(more);
+	call_reply(call, reply);
+}
 
 static void
 surveyed(const struct survey *s)
@@ -24,9 +35,10 @@ surveyed(const struct survey *s)
 			(json_int_t)call_int(s->call, "pid")));
 		return;
 	}
-	call_reply(s->call,
+	tally_start(s->call, space->id,
 	    json_pack("{s:o, s:o}", "space", cmd_space_json(g, space), "group",
-		cmd_group_json(g, group)));
+		cmd_group_json(g, group)),
+	    tallied);
 }
 
 static void

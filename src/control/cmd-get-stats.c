@@ -9,6 +9,7 @@
 #include "hub.h"
 #include "planes.h"
 #include "roster.h"
+#include "tally.h"
 #include "varlink.h"
 
 static const char *const names[] = {
@@ -53,6 +54,13 @@ store_json(const struct stats *s)
 }
 
 static void
+tallied(struct call *call, json_t *reply, const struct usage_info *usage)
+{
+	json_object_set_new(reply, "usage", cmd_usage_json(usage));
+	call_reply(call, reply);
+}
+
+static void
 counted(struct mail *m)
 {
 	struct stats *s = (struct stats *)m;
@@ -62,12 +70,13 @@ counted(struct mail *m)
 	if (m->result < 0)
 		call_failed(call, "there are no numbers", m->result);
 	else
-		call_reply(call,
+		tally_start(call, 0,
 		    json_pack("{s:o, s:o, s:I, s:I, s:I}", "counters",
 			counters_json(s), "store", store_json(s), "metadata",
 			(json_int_t)s->mail.metadata_bytes, "groups",
 			(json_int_t)roster->ngroups, "spaces",
-			(json_int_t)roster->nspaces));
+			(json_int_t)roster->nspaces),
+		    tallied);
 	free(s);
 }
 

@@ -1,7 +1,8 @@
 /*
  * cmd-list-regions.c: ListRegions
  *
- * Asked in pieces, so that the fault plane is held up for a short time only.
+ * Asked in slices, so that the fault plane is held up for a short time only.  A
+ * region that several slices tell of is put together again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include "cmd.h"
 #include "planes.h"
 #include "roster.h"
+#include "tally.h"
 #include "varlink.h"
 
 #define PIECE 256
@@ -18,6 +20,7 @@
 struct listing {
 	struct mail_regions mail; /* first: a mail is a listing */
 	json_t *list;             /* owned */
+	struct region_info last;  /* not in the list yet; id 0: none */
 	struct region_info regions[PIECE];
 };
 
@@ -40,13 +43,36 @@ ask(struct listing *l, struct call *call)
 static json_t *
 region_json(const struct region_info *i)
 {
-	return json_pack("{s:I, s:I, s:I, s:s#, s:I, s:I, s:I, s:I, s:b}", "id",
+	json_t *region = json_pack("{s:I, s:I, s:I, s:s#, s:b}", "id",
 	    (json_int_t)i->id, "start", (json_int_t)i->start, "end",
 	    (json_int_t)i->end, "memtype", i->memtype,
-	    (int)strnlen(i->memtype, sizeof(i->memtype)), "resident",
-	    (json_int_t)i->resident_bytes, "out", (json_int_t)i->out_bytes,
-	    "clean", (json_int_t)i->clean_bytes, "shared",
-	    (json_int_t)i->shared_bytes, "evictable", (int)i->evictable);
+	    (int)strnlen(i->memtype, sizeof(i->memtype)), "evictable",
+	    (int)i->evictable);
+	json_t *usage = cmd_usage_json(&i->usage);
+
+	json_object_update(region, usage);
+	json_decref(usage);
+	return region;
+}
+
+static void
+list_last(struct listing *l)
+{
+	if (l->last.id != 0)
+		json_array_append_new(l->list, region_json(&l->last));
+	l->last.id = 0;
+}
+
+static void
+add_region(struct listing *l, const struct region_info *i)
+{
+	if (l->last.id == i->id && i->from > i->start) {
+		l->last.end = i->end;
+		tally_add(&l->last.usage, &i->usage);
+		return;
+	}
+	list_last(l);
+	l->last = *i;
 }
 
 static void
@@ -64,13 +90,12 @@ listed(struct mail *m)
 		call_failed(call, "the regions cannot be listed", m->result);
 	} else {
 		for (i = 0; i < l->mail.n; i++)
-			json_array_append_new(l->list,
-			    region_json(&l->regions[i]));
-		if (l->mail.more && l->mail.n > 0) {
-			l->mail.from = l->regions[l->mail.n - 1].end;
+			add_region(l, &l->regions[i]);
+		if (l->mail.more) {
 			ask(l, call);
 			return;
 		}
+		list_last(l);
 		call_reply(call, json_pack("{s:O}", "regions", l->list));
 	}
 	listing_free(l);

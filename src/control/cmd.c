@@ -219,14 +219,15 @@ json_t *
 cmd_group_json(const struct roster_group *g, const struct group_info *i)
 {
 	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:b, s:b, s:I}",
+			 "s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}",
 	    "id", (json_int_t)i->id, "name", g->name, "uid", (json_int_t)g->uid,
 	    "limit", (json_int_t)i->limit_bytes, "usage",
 	    (json_int_t)i->usage_bytes, "peak", (json_int_t)i->peak_bytes,
 	    "resident", (json_int_t)i->resident_bytes, "out",
 	    (json_int_t)i->out_bytes, "stored", (json_int_t)i->stored_bytes,
-	    "faults", (json_int_t)i->faults, "evicted_pages",
-	    (json_int_t)i->evicted_pages, "refault_pages",
+	    "stored_pages", (json_int_t)i->put_pages, "stored_bytes",
+	    (json_int_t)i->put_bytes, "faults", (json_int_t)i->faults,
+	    "evicted_pages", (json_int_t)i->evicted_pages, "refault_pages",
 	    (json_int_t)i->refault_pages, "wait_us", (json_int_t)i->wait_us,
 	    "spaces", (json_int_t)i->nspaces, "adopted", (int)g->adopted,
 	    "over", (int)i->over, "over_events", (json_int_t)i->over_events);
@@ -261,17 +262,28 @@ cmd_space_json(const struct roster_group *g, const struct space_info *i)
 
 	cmd_read_command(i->pid, command, sizeof(command));
 	return json_pack("{s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "s:I, s:I, s:I, s:I, s:I}",
 	    "id", (json_int_t)i->id, "pid", (json_int_t)i->pid, "uid",
 	    (json_int_t)i->uid, "command", command, "group", g->name, "agent",
 	    (int)i->agent, "regions", (json_int_t)i->nregions, "resident",
 	    (json_int_t)i->resident_bytes, "out", (json_int_t)i->out_bytes,
-	    "clean", (json_int_t)i->clean_bytes, "shared",
-	    (json_int_t)i->shared_bytes, "foreign",
+	    "clean", (json_int_t)i->clean_bytes, "foreign",
 	    (json_int_t)i->foreign_bytes, "faults", (json_int_t)i->faults,
 	    "evicted_pages", (json_int_t)i->evicted_pages, "refault_pages",
 	    (json_int_t)i->refault_pages, "zero_fills",
 	    (json_int_t)i->zero_fills);
+}
+
+json_t *
+cmd_usage_json(const struct usage_info *i)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "resident",
+	    (json_int_t)i->resident_bytes, "out", (json_int_t)i->out_bytes,
+	    "clean", (json_int_t)i->clean_bytes, "total",
+	    (json_int_t)i->total_bytes, "common", (json_int_t)i->common_bytes,
+	    "shared", (json_int_t)i->shared_bytes, "proportional",
+	    (json_int_t)i->proportional_bytes, "stored",
+	    (json_int_t)i->stored_bytes);
 }
 
 json_t *

@@ -27,6 +27,7 @@ struct roster_group;
 struct roster_space;
 struct snapshot;
 struct space_info;
+struct usage_info;
 
 enum cmd_type {
 	CMD_STRING,
@@ -76,6 +77,8 @@ void cmd_read_command(pid_t, char *buf, size_t size);
 json_t *cmd_group_json(const struct roster_group *, const struct group_info *);
 /* => space_info may be NULL: not known (yet) */
 json_t *cmd_snapshot_json(const struct snapshot *, const struct space_info *);
+/* => without what only a look at each page tells: cmd_usage_json() */
 json_t *cmd_space_json(const struct roster_group *, const struct space_info *);
+json_t *cmd_usage_json(const struct usage_info *);
 
 #endif

@@ -12,7 +12,8 @@
 #include "varlink.h"
 
 static const char *const headings[] = { "START-END", "TYPE", ">SIZE",
-	">RESIDENT", ">OUT", ">CLEAN", ">SHARED", "EVICTABLE", NULL };
+	">RESIDENT", ">OUT", ">CLEAN", ">COMMON", ">SHARED", ">PROP", ">STORED",
+	"EVICT", NULL };
 
 static void
 add_region(struct columns *c, const json_t *region)
@@ -29,7 +30,10 @@ add_region(struct columns *c, const json_t *region)
 	columns_size(c, json_int(region, "resident"));
 	columns_size(c, json_int(region, "out"));
 	columns_size(c, json_int(region, "clean"));
+	columns_size(c, json_int(region, "common"));
 	columns_size(c, json_int(region, "shared"));
+	columns_size(c, json_int(region, "proportional"));
+	columns_size(c, json_int(region, "stored"));
 	columns_text(c, json_flag(region, "evictable") ? "yes" : "no");
 }
 

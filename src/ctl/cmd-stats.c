@@ -34,6 +34,18 @@ static const struct field store_fields[] = {
 	{ NULL, NULL, 0 },
 };
 
+static const struct field usage_fields[] = {
+	{ "resident", "resident", FIELD_SIZE },
+	{ "out", "out", FIELD_SIZE },
+	{ "clean", "clean", FIELD_SIZE },
+	{ "total", "total", FIELD_SIZE },
+	{ "common", "common", FIELD_SIZE },
+	{ "shared", "shared", FIELD_SIZE },
+	{ "proportional", "proportional", FIELD_SIZE },
+	{ "stored", "stored", FIELD_SIZE },
+	{ NULL, NULL, 0 },
+};
+
 static const struct field daemon_fields[] = {
 	{ "groups", "groups", FIELD_INT },
 	{ "spaces", "processes", FIELD_INT },
@@ -116,6 +128,8 @@ stats(struct ctl *ctl)
 	}
 	print_counters(json_object_get(answer, "counters"));
 	print_store(json_object_get(answer, "store"));
+	puts("\nadopted memory");
+	fields_print(json_object_get(answer, "usage"), usage_fields);
 	puts("\ndaemon");
 	fields_print(answer, daemon_fields);
 	json_decref(answer);

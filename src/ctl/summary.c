@@ -12,9 +12,12 @@
 #include "ctl.h"
 #include "json.h"
 
+#define STORE_PAGE 4096
+
 /* Members that are the group's. */
 static const char *const from_group[] = { "limit", "peak", "usage", "faults",
-	"evicted_pages", "refault_pages", "stored", "wait_us", NULL };
+	"evicted_pages", "refault_pages", "stored_pages", "stored_bytes",
+	"wait_us", NULL };
 
 int
 summary_open(struct summary *s, bool wanted, const char *file)
@@ -74,11 +77,12 @@ words(char *const *argv)
 static json_t *
 ratio_of(const json_t *group)
 {
-	int64_t stored = json_int(group, "stored");
+	int64_t pages = json_int(group, "stored_pages");
+	int64_t bytes = json_int(group, "stored_bytes");
 
-	if (stored <= 0)
+	if (bytes <= 0)
 		return json_null();
-	return json_real((double)json_int(group, "out") / (double)stored);
+	return json_real((double)pages * STORE_PAGE / (double)bytes);
 }
 
 static void

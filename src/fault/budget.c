@@ -1,5 +1,6 @@
 #include "budget.h"
 
+#include "backend.h"
 #include "client.h"
 #include "evict.h"
 #include "planes.h"
@@ -189,6 +190,24 @@ budget_installed(struct pager *p, struct group *g, uint64_t n)
 	b->stuck_installs += n;
 	if (b->stuck_installs >= STUCK_PAGES)
 		b->stuck_us = 0;
+}
+
+uint64_t
+budget_stored(const struct pager *p)
+{
+	struct backend_stats s;
+
+	backend_stats(p->store, &s);
+	return s.stored_bytes;
+}
+
+void
+budget_put(struct pager *p, const struct group *g, uint64_t before)
+{
+	struct budget *b = budget_of(p, g);
+
+	b->put_pages++;
+	b->put_bytes += budget_stored(p) - before;
 }
 
 static uint64_t

@@ -515,19 +515,22 @@ store_full(struct pager *p, const struct client *c)
 }
 
 static int
-store_one(struct pager *p, struct client *c, uint32_t i)
+store_one(struct pager *p, struct client *c, struct group *g, uint32_t i)
 {
 	uint32_t block = c->batch.block[i], tag = dedup_tag(p, c, i);
-	uint64_t handle;
+	uint64_t handle, before = budget_stored(p);
 	int r;
 
-	if (dedup_share(p, c, i, tag))
+	if (dedup_share(p, c, i, tag)) {
+		budget_put(p, g, before);
 		return 0;
+	}
 	r = backend_store(p->store, batch_page(p, c, i), &handle);
 	if (r == 0) {
 		physblock_move(&p->vm, block,
 		    where_make(WHERE_STORED, 0, handle));
 		dedup_stored(p, block, tag);
+		budget_put(p, g, before);
 		c->batch.block[i] = 0;
 	} else {
 		count(p, r == -ENOSPC ? C_store_full : C_store_errors, 1);
@@ -545,7 +548,7 @@ store_or_put_back(struct pager *p, struct client *c, uint32_t i)
 {
 	struct region *r = space_find(c->space, c->batch.addr[i]);
 	uint32_t block = c->batch.block[i];
-	int rc = store_one(p, c, i);
+	int rc = store_one(p, c, c->space->group, i);
 
 	if (rc == 0)
 		return 0;
@@ -598,7 +601,7 @@ evict_abandon(struct pager *p, struct client *c, struct group *g)
 	if (b->state != BATCH_STORING)
 		return;
 	for (uint32_t i = b->next; i < b->npages; i++)
-		if (b->block[i] != 0 && store_one(p, c, i) < 0)
+		if (b->block[i] != 0 && store_one(p, c, g, i) < 0)
 			physblock_move(&p->vm, b->block[i],
 			    where_make(WHERE_LOST, 0, 0));
 	b->state = BATCH_IDLE;

@@ -302,6 +302,9 @@ pager_mail(struct pager *p, struct mail *m)
 	case MAIL_REGIONS:
 		r = report_regions(p, (struct mail_regions *)m);
 		break;
+	case MAIL_USAGE:
+		r = report_usage(p, (struct mail_usage *)m);
+		break;
 	case MAIL_MAP:
 		r = runs_report(p, (struct mail_map *)m);
 		break;

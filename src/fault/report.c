@@ -7,6 +7,10 @@
 #include "budget.h"
 #include "client.h"
 #include "planes.h"
+#include "usage.h"
+
+/* Of one slice, in pages that are looked at: well below a millisecond. */
+#define USAGE_WORK 4096u
 
 static uint64_t
 bytes(uint64_t pages)
@@ -14,38 +18,37 @@ bytes(uint64_t pages)
 	return pages << PAGE_SHIFT;
 }
 
-/* => pages that name a block: those that are out, and the clean ones */
+/*
+ * What pages take in the store, as far as one can say: every block as much as
+ * any other.  What weighs is a page for each block that nobody else names.
+ */
 static uint64_t
-named_pages(struct pager *p)
+stored_estimate(struct pager *p, double weight)
 {
-	uint64_t n = 0;
+	struct backend_stats s;
 
-	for (uint32_t i = 1; i < table_high(&p->vm.groups); i++) {
-		const struct group *g = group_get(&p->vm, i);
-
-		if (g != NULL)
-			n += g->counts.out + g->counts.clean;
-	}
-	return n;
+	if (p->vm.blocks.used == 0)
+		return 0;
+	backend_stats(p->store, &s);
+	return (uint64_t)((double)s.stored_bytes * weight /
+			  (double)p->vm.blocks.used);
 }
 
 /*
- * What a group's pages that are out take in the store, as far as one can say:
- * what is shared is split among all who name it, so that the groups' figures
- * do not come to more than what is stored.
+ * => what a group's pages that are out weigh: to know it each would have to be
+ *    looked at, so they share as much as all pages do on the average
  */
-static uint64_t
-stored_estimate(const struct backend_stats *s, uint64_t named, uint64_t out)
+static double
+out_weight(struct pager *p, const struct group *g)
 {
-	if (named == 0)
+	if (p->vm.block_refs == 0)
 		return 0;
-	return (uint64_t)((double)s->stored_bytes / (double)named *
-			  (double)out);
+	return (double)g->counts.out * (double)p->vm.blocks.used /
+	       (double)p->vm.block_refs;
 }
 
 static void
-report_group(struct pager *p, const struct group *g,
-    const struct backend_stats *s, uint64_t named, struct group_info *out)
+report_group(struct pager *p, const struct group *g, struct group_info *out)
 {
 	const struct budget *b = budget_of(p, g);
 
@@ -56,7 +59,9 @@ report_group(struct pager *p, const struct group *g,
 		.usage_bytes = bytes(budget_usage(p, g)),
 		.resident_bytes = bytes(g->counts.resident),
 		.out_bytes = bytes(g->counts.out),
-		.stored_bytes = stored_estimate(s, named, g->counts.out),
+		.stored_bytes = stored_estimate(p, out_weight(p, g)),
+		.put_pages = b->put_pages,
+		.put_bytes = b->put_bytes,
 		.faults = b->faults,
 		.evicted_pages = b->evicted,
 		.refault_pages = b->refaults,
@@ -72,10 +77,6 @@ report_group(struct pager *p, const struct group *g,
 void
 report_groups(struct pager *p, struct mail_groups *m)
 {
-	struct backend_stats s;
-	uint64_t named = named_pages(p);
-
-	backend_stats(p->store, &s);
 	m->n = 0;
 	m->more = false;
 	for (uint32_t i = 1; i < table_high(&p->vm.groups); i++) {
@@ -87,29 +88,14 @@ report_groups(struct pager *p, struct mail_groups *m)
 			m->more = true;
 			break;
 		}
-		report_group(p, g, &s, named, &m->groups[m->n++]);
+		report_group(p, g, &m->groups[m->n++]);
 	}
-}
-
-/* => pages of r whose blocks other pages name too */
-static uint64_t
-shared_pages(const struct vm *vm, const struct region *r)
-{
-	uint64_t n = r->rec->npages, page, shared = 0;
-
-	for (page = 0; (page = region_next(vm, r, page, n)) < n; page++) {
-		uint32_t block = slot_block(region_slot(vm, r, page));
-
-		shared += block != 0 && physblock_refs(vm, block) > 1;
-	}
-	return shared;
 }
 
 static void
-report_space(struct pager *p, struct client *c, struct space_info *out)
+report_space(struct client *c, struct space_info *out)
 {
-	struct space *sp = c->space;
-	struct region *r;
+	const struct space *sp = c->space;
 
 	*out = (struct space_info){
 		.id = sp->rec->id,
@@ -128,8 +114,6 @@ report_space(struct pager *p, struct client *c, struct space_info *out)
 		.refault_pages = c->refaults,
 		.zero_fills = c->zero_fills,
 	};
-	RB_FOREACH(r, region_tree, &sp->regions)
-		out->shared_bytes += bytes(shared_pages(&p->vm, r));
 }
 
 void
@@ -146,40 +130,127 @@ report_spaces(struct pager *p, struct mail_spaces *m)
 			m->more = true;
 			break;
 		}
-		report_space(p, c, &m->spaces[m->n++]);
+		report_space(c, &m->spaces[m->n++]);
 	}
+}
+
+static void
+add_usage(struct pager *p, const struct usage *u, struct usage_info *to)
+{
+	to->resident_bytes += bytes(u->resident);
+	to->out_bytes += bytes(u->out);
+	to->clean_bytes += bytes(u->clean);
+	to->total_bytes += bytes(u->total);
+	to->common_bytes += bytes(u->common);
+	to->shared_bytes += bytes(u->shared);
+	to->proportional_bytes += weight_bytes(&u->weight);
+	to->stored_bytes += stored_estimate(p,
+	    (double)weight_bytes(&u->out_weight) / PAGE_BYTES);
+}
+
+/* => the first page that was not looked at, or r's end */
+static uint64_t
+report_region(struct pager *p, const struct region *r, uint64_t page,
+    uint64_t *work, struct region_info *out)
+{
+	struct usage u = { 0 };
+
+	*out = (struct region_info){
+		.id = r->rec->id,
+		.start = r->rec->start,
+		.end = region_end(r),
+		.from = region_addr(r, page),
+		.evictable = client_has_agent(client_of(p, r->space)),
+	};
+	(void)strncpy(out->memtype, r->memtype->name, sizeof(out->memtype) - 1);
+	page = usage_slice(&p->vm, r, page, work, &u);
+	add_usage(p, &u, &out->usage);
+	return page;
+}
+
+/* => the page of r where one goes on that has come to from */
+static uint64_t
+first_page(const struct region *r, uint64_t from)
+{
+	return from > r->rec->start ? region_page(r, from) : 0;
 }
 
 int
 report_regions(struct pager *p, struct mail_regions *m)
 {
 	struct client *c = client_get(p, m->space);
+	uint64_t work = USAGE_WORK, page;
 	struct region *r;
 
 	if (c == NULL)
 		return -ESRCH;
 	m->n = 0;
-	for (r = space_find_from(c->space, m->from); r != NULL && m->n < m->max;
-	     r = RB_NEXT(region_tree, &c->space->regions, r)) {
-		struct region_info *out = &m->regions[m->n];
-
-		if (r->rec->start < m->from)
-			continue;
-		m->n++;
-		*out = (struct region_info){
-			.id = r->rec->id,
-			.start = r->rec->start,
-			.end = region_end(r),
-			.resident_bytes = bytes(r->counts.resident),
-			.out_bytes = bytes(r->counts.out),
-			.clean_bytes = bytes(r->counts.clean),
-			.shared_bytes = bytes(shared_pages(&p->vm, r)),
-			.evictable = client_has_agent(c),
-		};
-		(void)strncpy(out->memtype, r->memtype->name,
-		    sizeof(out->memtype) - 1);
+	r = space_find_from(c->space, m->from);
+	for (; r != NULL; r = RB_NEXT(region_tree, &c->space->regions, r)) {
+		if (m->n == m->max || work == 0)
+			break;
+		page = report_region(p, r, first_page(r, m->from), &work,
+		    &m->regions[m->n++]);
+		m->from = region_addr(r, page);
+		if (page < r->rec->npages)
+			break;
 	}
 	m->more = r != NULL;
+	return 0;
+}
+
+/* => all regions from *from on were looked at */
+static bool
+space_slice(struct pager *p, struct space *sp, uint64_t *from, uint64_t *work,
+    struct usage *u)
+{
+	struct region *r = space_find_from(sp, *from);
+	uint64_t page;
+
+	for (; r != NULL && *work > 0;
+	     r = RB_NEXT(region_tree, &sp->regions, r)) {
+		page = usage_slice(&p->vm, r, first_page(r, *from), work, u);
+		*from = region_addr(r, page);
+		if (page < r->rec->npages)
+			break;
+	}
+	return r == NULL;
+}
+
+/* => whether there is more; a space that came into its place is no matter */
+static bool
+all_slice(struct pager *p, struct mail_usage *m, uint64_t *work,
+    struct usage *u)
+{
+	uint32_t high = table_high(&p->vm.spaces);
+
+	for (; m->at<high && * work> 0; m->at++, m->from = 0) {
+		struct client *c = &p->clients[m->at];
+
+		--*work;
+		if (c->space != NULL &&
+		    !space_slice(p, c->space, &m->from, work, u))
+			break;
+	}
+	return m->at < high;
+}
+
+int
+report_usage(struct pager *p, struct mail_usage *m)
+{
+	struct client *c = NULL;
+	uint64_t work = USAGE_WORK;
+	struct usage u = { 0 };
+
+	if (m->space != 0) {
+		c = client_get(p, m->space);
+		if (c == NULL)
+			return -ESRCH;
+		m->more = !space_slice(p, c->space, &m->from, &work, &u);
+	} else {
+		m->more = all_slice(p, m, &work, &u);
+	}
+	add_usage(p, &u, &m->usage);
 	return 0;
 }
 
@@ -198,7 +269,7 @@ report_stats(struct pager *p, struct mail_stats *m)
 	m->store.pages = s.pages;
 	m->store.same_filled = s.same_filled;
 	m->store.incompressible = s.incompressible;
-	m->store.saved_pages = named_pages(p) - p->vm.blocks.used;
+	m->store.saved_pages = p->vm.block_refs - p->vm.blocks.used;
 	m->store.stored_bytes = s.stored_bytes;
 	m->store.used_bytes = s.used_bytes;
 	m->store.capacity_bytes = s.capacity_bytes;

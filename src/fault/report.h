@@ -8,11 +8,14 @@ struct mail_groups;
 struct mail_regions;
 struct mail_spaces;
 struct mail_stats;
+struct mail_usage;
 struct pager;
 
 void report_groups(struct pager *, struct mail_groups *);
 void report_spaces(struct pager *, struct mail_spaces *);
-int report_regions(struct pager *, struct mail_regions *); /* 0, -ESRCH */
+/* => slices, bounded in the work they take; 0 or -ESRCH */
+int report_regions(struct pager *, struct mail_regions *);
+int report_usage(struct pager *, struct mail_usage *);
 void report_stats(struct pager *, struct mail_stats *);
 
 #endif

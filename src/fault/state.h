@@ -113,6 +113,7 @@ struct budget { /* one for each group, by its index */
 	uint64_t futile;         /* pages tried since one could be captured */
 	uint64_t over_events;
 	uint64_t faults, evicted, refaults, wait_us;
+	uint64_t put_pages, put_bytes; /* that left for the store, ever */
 	bool evicting, over;
 	struct mail_reclaim *reclaim;
 	uint64_t reclaim_goal; /* evicted, when it is done; pages */

@@ -309,11 +309,13 @@ static void
 compare_blocks(struct check *c)
 {
 	uint32_t high = table_high(&c->vm->blocks), used = 0;
+	uint64_t refs = 0;
 
 	for (uint32_t b = 1; b < high; b++) {
 		if (where_kind(physblock_where(c->vm, b)) == WHERE_NOWHERE)
 			continue;
 		used++;
+		refs += c->blocks[b];
 		if (c->blocks[b] != physblock_refs(c->vm, b) ||
 		    c->blocks[b] == 0)
 			problem(c, "I5: block %u has %u references, not %u", b,
@@ -322,6 +324,10 @@ compare_blocks(struct check *c)
 	if (used != c->vm->blocks.used)
 		problem(c, "I5: %u blocks in use, not %u", used,
 		    c->vm->blocks.used);
+	if (refs != c->vm->block_refs)
+		problem(c, "I5: blocks have %llu references, not %llu",
+		    (unsigned long long)refs,
+		    (unsigned long long)c->vm->block_refs);
 }
 
 /* => users of an object, by the list that it keeps of them */

@@ -9,7 +9,7 @@
  *      page's stored copy and stays true until a write.  One that is protected
  *      and names none was protected by a fork
  *  I5  a block's reference count is the number of slots that name it, and a
- *      block that nobody names is free
+ *      block that nobody names is free; the sum of all counts is kept too
  *  I6  a block in use says where its bytes are
  *  I7  the counts of a region, an object and a space are those of its slots;
  *      those of a group, of its spaces and objects

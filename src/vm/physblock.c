@@ -16,6 +16,7 @@ physblock_new(struct vm *vm, uint64_t where, uint32_t *block)
 	pb = table_at(&vm->blocks, *block);
 	pb->where = where;
 	vm->blocks.aux[*block] = 1;
+	vm->block_refs++;
 	return 0;
 }
 
@@ -25,12 +26,14 @@ physblock_ref(struct vm *vm, uint32_t block)
 	ASSERT(vm->blocks.aux[block] > 0);
 	ASSERT(vm->blocks.aux[block] < UINT32_MAX);
 	vm->blocks.aux[block]++;
+	vm->block_refs++;
 }
 
 void
 physblock_unref(struct vm *vm, uint32_t block)
 {
 	ASSERT(vm->blocks.aux[block] > 0);
+	vm->block_refs--;
 	if (--vm->blocks.aux[block] > 0)
 		return;
 	vm->release(vm->release_ctx, block, physblock_where(vm, block));

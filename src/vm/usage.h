@@ -35,7 +35,8 @@ uint64_t weight_bytes(const struct weight *); /* rounded down */
 
 struct usage { /* pages, as the client sees them */
 	uint64_t resident, out;
-	uint64_t total;  /* of both */
+	uint64_t clean;  /* of the resident, those with a stored copy */
+	uint64_t total;  /* resident and out */
 	uint64_t common; /* of these, those with another sharer */
 	uint64_t shared; /* of these, those that a write changes for all */
 	/*
@@ -45,11 +46,21 @@ struct usage { /* pages, as the client sees them */
 	 * what there is.
 	 */
 	struct weight weight;
+	struct weight out_weight; /* of it, what pages that are out weigh */
 };
 
 /* => adds to *usage */
 void usage_region(const struct vm *, const struct region *, struct usage *);
 void usage_space(const struct vm *, const struct space *, struct usage *);
+
+/*
+ * usage_slice: of the pages of a region from one on, as far as the work goes
+ *
+ * => takes from *work, which is about so many pages; goes on until it is 0
+ * => adds to *usage; returns the first page not looked at, or the region's end
+ */
+uint64_t usage_slice(const struct vm *, const struct region *, uint64_t page,
+    uint64_t *work, struct usage *);
 
 /*
  * object_sharers: regions that have a page of an object in their range

@@ -49,7 +49,8 @@ struct vm_config {
 
 struct vm { /* fault thread */
 	struct table groups, spaces, regions, objects, blocks; /* truth */
-	struct slotmap slots;                                  /* truth */
+	uint64_t block_refs;       /* index: references of all blocks */
+	struct slotmap slots;      /* truth */
 	struct group *group_index; /* by index, as the tables */
 	struct space *space_index;
 	struct region *region_index;

@@ -595,6 +595,10 @@ class Groups(Running):
         self.assertEqual(stats['counters']['zero_fills'], 3)
         self.assertEqual(stats['store']['name'], 'ram')
         self.assertEqual(stats['store']['saved'], 21)
+        self.assertEqual(set(stats['usage'].values()), {0})
+        group = self.group(name='g')['group']
+        self.assertEqual((group['stored_pages'], group['stored_bytes']),
+                         (11, 22))
         findings = self.call('Diagnose')['findings']
         self.assertIn('move', [f['name'] for f in findings])
         check = self.call('Check')
@@ -981,6 +985,43 @@ class Watch(Running):
         self.assertEqual(states, ['compressed'] + [
             ('unknown', 'resident')[i % 2] for i in range(1, npages)])
         p.end()
+
+    def costs(self, size):
+        """=> what the fake plane says of pages that are `size` together"""
+        return {'resident': 0, 'out': size, 'clean': 0, 'total': size,
+                'common': size, 'shared': 0, 'proportional': size // 2,
+                'stored': size // 4}
+
+    def test_usage(self):
+        p, region = self.adopted('w')
+        size = region['end'] - region['start']
+        # It came in slices.
+        self.assertGreater(size, 20 * 1000 * PAGE)
+        self.assertEqual(region, {
+            'id': region['id'], 'start': region['start'],
+            'end': region['end'], 'memtype': 'anon', 'evictable': False,
+            **self.costs(size)})
+        # The program may map something meanwhile: it stops for that.
+        os.kill(p.pid, signal.SIGSTOP)
+        regions = self.call('ListRegions', pid=p.pid)['regions']
+        starts = [r['start'] for r in regions]
+        self.assertEqual(starts, sorted(set(starts)))
+        self.assertIn(region, regions)
+        costs = self.costs(sum(r['end'] - r['start'] for r in regions))
+        space = self.call('GetSpace', pid=p.pid)['space']
+        self.assertLessEqual(costs.items(), space.items())
+        self.assertEqual(self.call('GetStats')['usage'], costs)
+        other = self.program(96 * MIB, 'other')
+        other.ask('grow', 90 * MIB)
+        until('all are counted', lambda: self.call(
+            'GetStats')['usage']['out'] >= costs['out'] + 90 * MIB)
+        # A list leaves out what each page would have to be looked at for.
+        seen, = self.call('ListSpaces', group='w')['spaces']
+        self.assertFalse({'total', 'common', 'shared', 'proportional',
+                          'stored'} & set(seen))
+        os.kill(p.pid, signal.SIGCONT)
+        p.end()
+        other.end()
 
     def test_limit_lowered(self):
         p = self.program(0)

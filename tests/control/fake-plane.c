@@ -25,7 +25,7 @@
 #include "planes.h"
 
 #define MAX 512
-#define SLICE 1000 /* pages that are mapped at once */
+#define SLICE 1000 /* pages that are told of at once */
 
 enum wish {             /* what a client may ask for */
 	WISH_CHILD = 1, /* a forked child, which has no agent yet */
@@ -273,6 +273,8 @@ list_groups(struct plane *p, struct mail_groups *m)
 		    (uint64_t)(atomic_load(&g->gauge.model_pages) +
 			       atomic_load(&g->gauge.foreign_pages)) *
 		    4096;
+		i->put_pages = 11;
+		i->put_bytes = 22;
 		i->nspaces = g->nspaces;
 	}
 	return 0;
@@ -306,30 +308,75 @@ list_spaces(struct plane *p, struct mail_spaces *m)
 	return 0;
 }
 
+/*
+ * Pages from *from on, at most SLICE of them: all are out, and two have one
+ * block, which takes a quarter of a page for each.
+ *
+ * => the range that they are of, or NULL: there is none
+ */
+static const struct mail_range *
+usage_slice(const struct fake_space *s, uint64_t *from, struct usage_info *u)
+{
+	const struct mail_range *r = s->ranges, *end = r + s->nranges;
+	uint64_t bytes;
+
+	while (r < end && r->end <= *from)
+		r++;
+	if (r == end)
+		return NULL;
+	if (*from < r->start)
+		*from = r->start;
+	bytes = r->end - *from < SLICE * MAP_PAGE_BYTES
+		    ? r->end - *from
+		    : SLICE * MAP_PAGE_BYTES;
+	*from += bytes;
+	u->out_bytes += bytes;
+	u->total_bytes += bytes;
+	u->common_bytes += bytes;
+	u->proportional_bytes += bytes / 2;
+	u->stored_bytes += bytes / 4;
+	return r;
+}
+
 static int
 list_regions(struct plane *p, struct mail_regions *m)
 {
 	struct fake_space *s = space_find(p, m->space);
-	struct region_info *r;
-	size_t i;
+	const struct mail_range *range;
+	struct region_info r = { .memtype = "anon" };
 
 	if (s == NULL)
 		return -ESRCH;
-	m->n = 0;
-	m->more = false;
-	for (i = 0; i < s->nranges; i++) {
-		if (s->ranges[i].start < m->from)
-			continue;
-		if (m->n == m->max) {
-			m->more = true;
-			break;
-		}
-		r = &m->regions[m->n++];
-		memset(r, 0, sizeof(*r));
-		r->start = s->ranges[i].start;
-		r->end = s->ranges[i].end;
-		strcpy(r->memtype, "anon");
-	}
+	r.from = m->from;
+	range = usage_slice(s, &m->from, &r.usage);
+	m->more = range != NULL;
+	m->n = m->more;
+	if (!m->more)
+		return 0;
+	r.id = (uint64_t)(range - s->ranges) + 1;
+	r.start = range->start;
+	r.end = range->end;
+	if (r.from < r.start)
+		r.from = r.start;
+	m->regions[0] = r;
+	return 0;
+}
+
+/* Of all: one after the other, those that are not there too. */
+static int
+count_usage(struct plane *p, struct mail_usage *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+
+	if (m->space == 0)
+		s = &p->spaces[m->at];
+	else if (s == NULL)
+		return -ESRCH;
+	m->more = s->id != 0 && usage_slice(s, &m->from, &m->usage) != NULL;
+	if (m->space != 0 || m->more)
+		return 0;
+	m->from = 0;
+	m->more = ++m->at < MAX;
 	return 0;
 }
 
@@ -432,6 +479,8 @@ answer(struct plane *p, struct mail *m)
 		return list_spaces(p, (struct mail_spaces *)m);
 	case MAIL_REGIONS:
 		return list_regions(p, (struct mail_regions *)m);
+	case MAIL_USAGE:
+		return count_usage(p, (struct mail_usage *)m);
 	case MAIL_MAP:
 		return map_space(p, (struct mail_map *)m);
 	case MAIL_STATS:

@@ -26,7 +26,8 @@ class Error:
 def group(**changes):
     g = {"id": 1, "name": "build", "uid": 1000, "limit": 2 << 30,
          "usage": 1 << 30, "peak": 3 << 29, "resident": 512 << 20,
-         "out": 64 << 20, "stored": 16 << 20, "faults": 1234,
+         "out": 64 << 20, "stored": 16 << 20, "stored_pages": 15000,
+         "stored_bytes": 15000 * 512, "faults": 1234,
          "evicted_pages": 20000, "refault_pages": 3616, "wait_us": 2500000,
          "spaces": 0, "adopted": True, "over": False, "over_events": 0}
     g.update(changes)
@@ -37,10 +38,18 @@ def space(**changes):
     s = {"id": 7, "pid": 4711, "uid": 1000, "command": "cc1",
          "group": "build", "agent": True, "regions": 3,
          "resident": 512 << 20, "out": 64 << 20, "clean": 4096,
-         "shared": 0, "foreign": -4096, "faults": 1234,
+         "foreign": -4096, "faults": 1234,
          "evicted_pages": 20000, "refault_pages": 3616, "zero_fills": 9}
     s.update(changes)
     return s
+
+
+def usage(**changes):
+    u = {"resident": 3 << 20, "out": 1 << 20, "clean": 8192,
+         "total": 4 << 20, "common": 512 << 10, "shared": 4096,
+         "proportional": 3840 << 10, "stored": 300 << 10}
+    u.update(changes)
+    return u
 
 
 def map_region(start, end, runs, **changes):
@@ -61,11 +70,10 @@ DEFAULTS = {
         group(), group(id=2, name="big", limit=0, over=True)]},
     "ListSpaces": {"spaces": [
         space(), space(id=8, pid=0, command="evil\x1b[31m\n", agent=False)]},
-    "GetSpace": {"space": space(), "group": group()},
+    "GetSpace": {"space": space(**usage()), "group": group()},
     "ListRegions": {"regions": [
         {"id": 1, "start": 0x7f0000000000, "end": 0x7f0000400000,
-         "memtype": "anon", "resident": 3 << 20, "out": 1 << 20,
-         "clean": 0, "shared": 0, "evictable": True}]},
+         "memtype": "anon", "evictable": True, **usage()}]},
     "MapSpace": {"regions": [
         map_region(0x7f0000000000, 0x7f0000400000, [
             ("resident", 700), ("compressed", 256), ("clean", 3),
@@ -76,7 +84,8 @@ DEFAULTS = {
                  "store": {"name": "ram", "pages": 1000, "same_filled": 100,
                            "incompressible": 10, "saved": 77, "stored": 900000,
                            "used": 1024000, "capacity": 0},
-                 "metadata": 1 << 20, "groups": 2, "spaces": 2},
+                 "usage": usage(common=77 << 20), "metadata": 1 << 20,
+                 "groups": 2, "spaces": 2},
     "Check": {"spaces": 2, "pages": 123, "problems": 0, "lines": []},
     "Diagnose": {"findings": [
         {"name": "store", "what": "ok", "text": "ram"},

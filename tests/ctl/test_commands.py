@@ -87,11 +87,22 @@ class Reading(harness.Case):
         self.assertRegex(done.stdout, r"(?m)^group build$")
         self.assertRegex(done.stdout, r"(?m)^  limit +2\.0G$")
         self.assertRegex(done.stdout, r"(?m)^  faults waited +2\.500 s$")
+        for name, size in (("total", "4.0M"), ("common", "512K"),
+                           ("shared", "4.0K"), ("proportional", "3.8M"),
+                           ("stored", "300K")):
+            self.assertRegex(done.stdout, rf"(?m)^  {name} +{size}$")
+
+    def test_show_of_an_older_daemon(self):
+        self.serve().answers["GetSpace"] = {
+            "space": fake_server.space(), "group": fake_server.group()}
+        self.assertRegex(self.ctl("show", "4711").stdout,
+                         r"(?m)^  common +0$")
 
     def test_show_json(self):
         self.serve()
         found = json.loads(self.ctl("show", "4711", "--json").stdout)
-        self.assertEqual(found, {"space": fake_server.space(),
+        self.assertEqual(found, {"space": fake_server.space(
+            **fake_server.usage()),
                                  "group": fake_server.group()})
 
     def test_regions(self):
@@ -100,7 +111,16 @@ class Reading(harness.Case):
         self.assertEqual(server.calls, [("ListRegions", {"pid": 4711})])
         self.assertEqual(done.stdout.splitlines()[1].split(), [
             "7f0000000000-7f0000400000", "anon", "4.0M", "3.0M", "1.0M",
-            "0", "0", "yes"])
+            "8.0K", "512K", "4.0K", "3.8M", "300K", "yes"])
+
+    def test_regions_fit(self):
+        server = self.serve()
+        region = server.answers["ListRegions"]["regions"][0]
+        most = dict.fromkeys(fake_server.usage(), 1023 << 20)
+        server.answers["ListRegions"] = {"regions": [
+            {**region, **most, "memtype": "shared"}]}
+        for line in self.ctl("regions", "4711").stdout.splitlines():
+            self.assertLessEqual(len(line), 102)
 
     def test_regions_of_an_unadopted_process(self):
         self.serve().answers["ListRegions"] = {"regions": []}
@@ -118,6 +138,9 @@ class Reading(harness.Case):
         self.assertRegex(text, r"(?m)^  capacity +none$")
         self.assertRegex(text, r"(?m)^  ratio +4\.00$")
         self.assertRegex(text, r"(?m)^  metadata +1\.0M$")
+        self.assertRegex(text, r"(?m)^adopted memory$")
+        self.assertRegex(text, r"(?m)^  common +77M$")
+        self.assertRegex(text, r"(?m)^  proportional +3\.8M$")
 
     def test_stats_of_an_empty_store(self):
         stats = dict(fake_server.DEFAULTS["GetStats"])

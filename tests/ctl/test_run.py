@@ -317,8 +317,9 @@ class Unmanaged(harness.Case):
 
 class Summary(harness.Case):
     FIELDS = {"command", "exit_status", "limit", "peak", "usage", "faults",
-              "evicted_pages", "refault_pages", "stored", "ratio",
-              "wait_us", "seconds", "managed", "reason"}
+              "evicted_pages", "refault_pages", "stored_pages",
+              "stored_bytes", "ratio", "wait_us", "seconds", "managed",
+              "reason"}
 
     def test_to_stderr(self):
         server = self.serve()
@@ -332,7 +333,8 @@ class Summary(harness.Case):
         self.assertEqual(found["limit"], 2 << 30)
         self.assertEqual(found["peak"], 3 << 29)
         self.assertEqual(found["evicted_pages"], 20000)
-        self.assertEqual(found["ratio"], 4.0)
+        self.assertEqual(found["stored_bytes"], 15000 * 512)
+        self.assertEqual(found["ratio"], 8.0)
         self.assertIs(found["managed"], True)
         self.assertIsNone(found["reason"])
         self.assertTrue(0 <= found["seconds"] < harness.LIMIT_SECONDS)
@@ -348,7 +350,7 @@ class Summary(harness.Case):
 
     def test_nothing_stored(self):
         self.serve().answers["GetGroup"] = {
-            "group": fake_server.group(stored=0, out=0)}
+            "group": fake_server.group(stored_pages=3, stored_bytes=0)}
         done = self.ctl("run", "--summary", "true")
         self.assertIsNone(json.loads(done.stderr)["ratio"])
 

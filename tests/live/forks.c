@@ -281,6 +281,51 @@ case_remap(struct area *a)
 	live_wait(pid, "moved child");
 }
 
+/* => the other end of the pipe has written a byte, or is gone */
+static void
+await_byte(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) < 0 && errno == EINTR)
+		continue;
+}
+
+static void
+usage_child(struct area *a, int go, int written)
+{
+	await_byte(go);
+	area_fill(a, 0, a->npages, 700);
+	close(written);
+	await_byte(go);
+	area_verify(a, 0, a->npages, "child that wrote all");
+	_exit(0);
+}
+
+/* The child leaves alone what it has from its parent; then it writes it all. */
+static void
+case_usage(struct area *a)
+{
+	int go[2], written[2];
+	pid_t pid;
+
+	if (pipe(go) < 0 || pipe(written) < 0)
+		live_die("pipe: %s", strerror(errno));
+	pid = fork_with(a, fork);
+	if (pid == 0) {
+		close(go[1]);
+		usage_child(a, go[0], written[1]);
+	}
+	live_hold("forked");
+	if (write(go[1], "w", 1) != 1)
+		live_die("write: %s", strerror(errno));
+	await_end(written);
+	live_hold("written");
+	close(go[1]);
+	live_wait(pid, "child that wrote all");
+	area_verify(a, 0, a->npages, "parent, alone again");
+}
+
 struct stir {
 	struct area *a;
 	_Atomic bool stop;
@@ -350,6 +395,7 @@ static const struct {
 	void (*run)(struct area *); /* the area is full, and out */
 } cases[] = {
 	{ "halves", case_halves },
+	{ "usage", case_usage },
 	{ "quiet-fork", case_quiet_fork },
 	{ "raw-clone", case_raw_clone },
 	{ "read-only", case_read_only },

@@ -15,11 +15,12 @@ import cases_dedup
 import cases_memory
 import cases_programs
 import cases_snapshot
+import cases_usage
 from harness import run_case
 
 CASES = {}
 for module in (cases_memory, cases_programs, cases_daemon, cases_dedup,
-               cases_snapshot):
+               cases_snapshot, cases_usage):
     CASES.update(module.CASES)
 
 

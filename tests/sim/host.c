@@ -566,10 +566,11 @@ add_runs(struct tally *t, const struct page_run *runs, size_t n)
 static void
 check_map(const struct region_info *region, uint64_t space)
 {
+	const struct usage_info *u = &region->usage;
 	struct region_runs part[2];
 	struct page_run runs[7];
 	struct mail_map m = { .space = space,
-		.from = region->start,
+		.from = region->from,
 		.regions = part,
 		.max_regions = 2,
 		.runs = runs,
@@ -584,10 +585,48 @@ check_map(const struct region_info *region, uint64_t space)
 		SIM_CHECK(part[0].id == region->id && part[0].from == from);
 		add_runs(&t, runs, part[0].nruns);
 	}
-	SIM_CHECK(t.all == (region->end - region->start) / PAGE_SIZE);
-	SIM_CHECK(t.in == region->resident_bytes / PAGE_SIZE);
-	SIM_CHECK(t.clean == region->clean_bytes / PAGE_SIZE);
-	SIM_CHECK(t.out == region->out_bytes / PAGE_SIZE);
+	SIM_CHECK(t.all == (region->end - region->from) / PAGE_SIZE);
+	SIM_CHECK(t.in == u->resident_bytes / PAGE_SIZE);
+	SIM_CHECK(t.clean == u->clean_bytes / PAGE_SIZE);
+	SIM_CHECK(t.out == u->out_bytes / PAGE_SIZE);
+}
+
+static void
+check_usage(const struct usage_info *u)
+{
+	SIM_CHECK(u->total_bytes == u->resident_bytes + u->out_bytes);
+	SIM_CHECK(u->common_bytes <= u->clean_bytes + u->out_bytes);
+	SIM_CHECK(u->shared_bytes <= u->common_bytes);
+	SIM_CHECK(u->proportional_bytes >= u->resident_bytes);
+	SIM_CHECK(u->proportional_bytes <= u->total_bytes);
+}
+
+/* What all have is what each of them has, and no more than is stored. */
+static void
+check_all_usage(void)
+{
+	const struct vm *vm = pager_vm(host.pager);
+	struct mail_usage all = { 0 }, one;
+	uint64_t sum = 0, weight, blocks = vm->blocks.used * PAGE_SIZE;
+
+	SIM_CHECK(report_usage(host.pager, &all) == 0 && !all.more);
+	check_usage(&all.usage);
+	for (uint32_t i = 1; i < table_high(&vm->spaces); i++) {
+		const struct space *sp = &vm->space_index[i];
+
+		if (sp->rec == NULL)
+			continue;
+		one = (struct mail_usage){ .space = sp->rec->id };
+		SIM_CHECK(report_usage(host.pager, &one) == 0 && !one.more);
+		check_usage(&one.usage);
+		SIM_CHECK(one.usage.total_bytes ==
+			  (sp->counts.resident + sp->counts.out) * PAGE_SIZE);
+		sum += one.usage.total_bytes;
+	}
+	SIM_CHECK(sum == all.usage.total_bytes);
+	weight = all.usage.proportional_bytes - all.usage.resident_bytes;
+	SIM_CHECK(weight <= blocks);
+	SIM_CHECK(weight + all.usage.clean_bytes >= blocks);
 }
 
 static void
@@ -598,8 +637,11 @@ done_regions(struct mail *m)
 
 	/* The answer is older than what the model is now. */
 	if (m->result == 0 && report_regions(host.pager, &now) == 0) {
-		for (size_t i = 0; i < now.n; i++)
+		for (size_t i = 0; i < now.n; i++) {
+			check_usage(&t->info[i].usage);
 			check_map(&t->info[i], now.space);
+		}
+		check_all_usage();
 	}
 	done_free(m);
 }

@@ -28,6 +28,7 @@ map_sanitycheck_slots(void)
 	BROKEN("I3", slot[0] ^= block, slot[0] = keep);
 	BROKEN("I5", vm.blocks.aux[block]++, vm.blocks.aux[block]--);
 	BROKEN("I5", vm.blocks.used++, vm.blocks.used--);
+	BROKEN("I5", vm.block_refs++, vm.block_refs--);
 	BROKEN("I7", r->counts.out++, r->counts.out--);
 	BROKEN("I7", sp->counts.resident++, sp->counts.resident--);
 	BROKEN("I7", group->counts.out++, group->counts.out--);

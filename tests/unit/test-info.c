@@ -278,6 +278,80 @@ printregionstats_adds_up(void)
 	end();
 }
 
+static bool
+same_usage(const struct usage *a, const struct usage *b)
+{
+	return a->resident == b->resident && a->out == b->out &&
+	       a->clean == b->clean && a->total == b->total &&
+	       a->common == b->common && a->shared == b->shared &&
+	       a->weight.pages == b->weight.pages &&
+	       a->weight.part == b->weight.part &&
+	       a->out_weight.pages == b->out_weight.pages &&
+	       a->out_weight.part == b->out_weight.part;
+}
+
+/* However little is looked at in one go, the sum is the same. */
+static void
+check_slices(const struct region *r)
+{
+	struct usage all = { 0 };
+
+	usage_region(&vm, r, &all);
+	for (uint64_t most = 1; most < 5000; most = 3 * most + 1) {
+		struct usage u = { 0 };
+		uint64_t page = 0, slices = 0;
+
+		for (; page < r->rec->npages; slices++) {
+			uint64_t work = most, from = page;
+
+			page = usage_slice(&vm, r, page, &work, &u);
+			CHECK(page > from && work < most);
+			CHECK(page == r->rec->npages || work == 0);
+		}
+		CHECK(same_usage(&u, &all) && slices > 0);
+		CHECK(most > 1 || r->counts.out == 0 || slices == 16);
+	}
+}
+
+static void
+usage_in_slices(void)
+{
+	struct usage alone = { 0 }, looked_at = { 0 };
+	struct space *sp, *other, *child;
+	struct object *o;
+
+	begin();
+	sp = new_space();
+	other = new_space();
+	child = new_space();
+	o = new_shared(2000);
+	map(sp, 0, 8000);
+	map(other, 0, 1);
+	for (uint64_t i = 0; i < 8000; i += 1 + i % 7)
+		put_out(sp, i, i);
+	for (uint64_t i = 3000; i < 3500; i += 3)
+		put_resident(sp, i);
+	region_clean(&vm, at(sp, 0), 0);
+	/* Nobody shares anything, and then others do. */
+	usage_region(&vm, at(sp, 0), &alone);
+	CHECK(alone.resident == at(sp, 0)->counts.resident && alone.out > 1000);
+	CHECK(alone.clean == 1 && alone.common == 0);
+	put_out(other, 0, 9000);
+	CHECK(space_fork(&vm, other, child) == 0);
+	usage_region(&vm, at(sp, 0), &looked_at);
+	CHECK(same_usage(&alone, &looked_at));
+	check_slices(at(sp, 0));
+	space_free(&vm, child);
+	child = new_space();
+	map_all(sp, 10000, o, 0);
+	for (uint64_t i = 1500; i < 2000; i += 2)
+		object_resident(&vm, o, i);
+	CHECK(space_fork(&vm, sp, child) == 0);
+	check_slices(at(sp, 0));
+	check_slices(at(sp, 10000));
+	end();
+}
+
 static void
 object_sharers_by_range(void)
 {
@@ -308,6 +382,7 @@ static const struct test tests[] = {
 	{ "get_usage_info", get_usage_info },
 	{ "printregionstats", printregionstats },
 	{ "printregionstats_adds_up", printregionstats_adds_up },
+	{ "usage_in_slices", usage_in_slices },
 	{ "object_sharers_by_range", object_sharers_by_range },
 };
 
