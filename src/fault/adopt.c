@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "client.h"
+#include "evict.h"
 #include "peer.h"
 #include "planes.h"
 #include "uffd.h"
@@ -197,6 +198,7 @@ adopt_begin(struct pager *p, struct client *c, struct mail_adopt *m)
 	}
 	m->nadopted = 0;
 	m->adopted_pages = 0;
+	evict_alert(p, c);
 	c->adopt = m;
 	c->adopt_next = 0;
 	client_set_busy(p, c);
