@@ -267,8 +267,11 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 
 	if (r < 0)
 		return r;
-	if (!is_private(&v))
+	if (!is_private(&v)) {
+		/* Nobody else has registered it with this one. */
+		(void)uffd_unregister(c->uffd, v.start, v.end - v.start);
 		return -ENOENT;
+	}
 	start = v.start;
 	end = v.end;
 	while (first_gap(c->space, &start, &end) && end <= addr) {
