@@ -26,6 +26,10 @@
  *may be out (it has moved some, or READY said PAGERD_READY_INHERITED): the
  *process must never read zeros where its data was.
  *
+ * From the first request on the client registers new mappings of the program
+ * with its main userfaultfd by itself (MISSING|WP), without a word: the daemon
+ * learns of one by its first fault.
+ *
  * All addresses are virtual addresses of the client, in bytes; all counts of
  * pages are in units of PAGERD_PAGE_SIZE.
  */

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "client.h"
+#include "evict.h"
 #include "peer.h"
 #include "planes.h"
 #include "uffd.h"
@@ -197,6 +198,7 @@ adopt_begin(struct pager *p, struct client *c, struct mail_adopt *m)
 	}
 	m->nadopted = 0;
 	m->adopted_pages = 0;
+	evict_alert(p, c);
 	c->adopt = m;
 	c->adopt_next = 0;
 	client_set_busy(p, c);
@@ -265,8 +267,11 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 
 	if (r < 0)
 		return r;
-	if (!is_private(&v))
+	if (!is_private(&v)) {
+		/* Nobody else has registered it with this one. */
+		(void)uffd_unregister(c->uffd, v.start, v.end - v.start);
 		return -ENOENT;
+	}
 	start = v.start;
 	end = v.end;
 	while (first_gap(c->space, &start, &end) && end <= addr) {

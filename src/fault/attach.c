@@ -7,7 +7,9 @@
 
 #include "adopt.h"
 #include "agent.h"
+#include "budget.h"
 #include "client.h"
+#include "evict.h"
 #include "planes.h"
 #include "uffd.h"
 
@@ -127,6 +129,8 @@ attach_exec(struct pager *p, struct mail_attach *m)
 		return r;
 	}
 	(void)close(m->uffd_main);
+	if (budget_is_near(p, c->space->group))
+		evict_alert(p, c);
 	return 0;
 }
 
@@ -149,6 +153,8 @@ attach_fork(struct pager *p, struct mail_attach *m)
 	adopt_inherited(p, c, m->wiped, m->nwiped);
 	if (send_ready(m, c) < 0)
 		client_lose_agent(p, c);
+	else if (budget_is_near(p, c->space->group))
+		evict_alert(p, c);
 	return 0;
 }
 

@@ -223,6 +223,15 @@ send_empty(struct pager *p, struct client *c)
 		b->state = BATCH_EMPTYING;
 }
 
+/* Any request would do; EMPTY does nothing else as long as there was none. */
+void
+evict_alert(struct pager *p, struct client *c)
+{
+	if (client_has_agent(c) && c->batch.state == BATCH_IDLE &&
+	    c->batch.seq == 0)
+		send_empty(p, c);
+}
+
 /* Whatever is captured must find a block. */
 static bool
 blocks_left(const struct pager *p)

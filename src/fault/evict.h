@@ -11,6 +11,15 @@ struct client;
 struct group;
 struct pager;
 
+/*
+ * evict_alert: the agent hears from us for the first time, and so that the
+ * group nears its limit
+ *
+ * => what its program maps from now on is registered by the agent at once, and
+ *    comes to us with its first fault (adopt_around)
+ */
+void evict_alert(struct pager *, struct client *);
+
 /* => pages that its agent was asked to capture; 0: busy, or has none */
 uint32_t evict_start(struct pager *, struct client *, uint32_t want);
 

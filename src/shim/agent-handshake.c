@@ -5,7 +5,7 @@
  *
  * Every wait is bounded: the program's first instruction, or the return of
  * its fork(), is waiting for this.  At no time are more than eight
- * descriptors open, as the program's own limit counts here.
+ * descriptors needed, as the program's own limit counts here.
  */
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -156,7 +156,7 @@ receive(struct agent *a, uint16_t type, size_t size, int32_t *fd)
 /*
  * Two userfaultfds of this address space, both raw: the daemon enables them,
  * as only it may ask for fork events.  A forked child's own main one exists
- * already, and comes with READY.
+ * already, and comes with READY.  A third, for the doorbells, is ours alone.
  */
 static int
 make_userfaultfds(struct agent *a, int device, int *fds)
@@ -175,6 +175,10 @@ make_userfaultfds(struct agent *a, int device, int *fds)
 			return ((int)ret);
 		fds[PAGERD_FD_MAIN] = a->main_fd = (int32_t)ret;
 	}
+	if (a->bells != NULL) {
+		ret = sys3(SYS_ioctl, device, USERFAULTFD_IOC_NEW, flags);
+		a->bell_fd = ret < 0 ? -1 : (int32_t)ret;
+	}
 	sys1(SYS_close, device);
 	return (0);
 }
@@ -183,6 +187,19 @@ static long
 open_read(const char *path)
 {
 	return (sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0));
+}
+
+/* Where descriptors are short the doorbells' is the one to go without. */
+static long
+open_needed(struct agent *a, const char *path)
+{
+	long fd = open_read(path);
+
+	if (fd != -EMFILE || a->bell_fd < 0)
+		return (fd);
+	sys1(SYS_close, a->bell_fd);
+	a->bell_fd = -1;
+	return (open_read(path));
 }
 
 /*
@@ -195,19 +212,19 @@ open_proc(struct agent *a, int *fds)
 	long fd;
 
 	a->step = STEP_PROC;
-	if ((fd = open_read("/proc/self/mem")) < 0)
+	if ((fd = open_needed(a, "/proc/self/mem")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_MEM] = (int)fd;
-	if ((fd = open_read("/proc/self/pagemap")) < 0)
+	if ((fd = open_needed(a, "/proc/self/pagemap")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_PAGEMAP] = (int)fd;
-	if ((fd = open_read("/proc/self/maps")) < 0)
+	if ((fd = open_needed(a, "/proc/self/maps")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_MAPS] = (int)fd;
-	if ((fd = open_read("/proc/self/smaps")) < 0)
+	if ((fd = open_needed(a, "/proc/self/smaps")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_SMAPS] = (int)fd;
-	if ((fd = open_read("/proc/thread-self/statm")) < 0)
+	if ((fd = open_needed(a, "/proc/thread-self/statm")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_STATM] = (int)fd;
 	return (0);

@@ -5,7 +5,7 @@
  * the credentials it was born with, in memory that the program can write.
  * Whoever took over the program must gain nothing by taking over the agent:
  * it has no capabilities, cannot open, connect or execute anything, and its
- * ioctls move pages of its own address space only.
+ * ioctls concern pages of its own address space only.
  *
  * A program without privileges has none to lose, and its agent gets no filter:
  * with one, the program's own seccomp(2) with SECCOMP_FILTER_FLAG_TSYNC would
@@ -32,7 +32,7 @@
 #define LOCKDOWN_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#define RULE_INSNS 5
+#define RULE_INSNS 7
 #define MAX_RULES 32
 #define ANY_ARG (-1)
 
@@ -80,6 +80,21 @@ allow(struct ruleset *rs, long nr, int arg, uint32_t value)
 		load(rs, offsetof(struct seccomp_data, nr));
 }
 
+/* allow_ioctl: one request on one descriptor */
+static void
+allow_ioctl(struct ruleset *rs, int fd, uint32_t request)
+{
+	const size_t args = offsetof(struct seccomp_data, args);
+
+	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 6);
+	load(rs, args);
+	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)fd, 3);
+	load(rs, args + sizeof(uint64_t));
+	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, request, 1);
+	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0);
+	load(rs, offsetof(struct seccomp_data, nr));
+}
+
 static void
 build(struct ruleset *rs, const struct agent *a)
 {
@@ -91,6 +106,10 @@ build(struct ruleset *rs, const struct agent *a)
 	allow(rs, SYS_recvmsg, 0, (uint32_t)a->sock);
 	allow(rs, SYS_sendmsg, 0, (uint32_t)a->sock);
 	allow(rs, SYS_ioctl, 1, (uint32_t)UFFDIO_MOVE);
+	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_REGISTER);
+	allow_ioctl(rs, a->bell_fd, (uint32_t)UFFDIO_ZEROPAGE);
+	allow_ioctl(rs, a->bell_fd, (uint32_t)UFFDIO_WAKE);
+	allow(rs, SYS_read, 0, (uint32_t)a->bell_fd);
 	allow(rs, SYS_madvise, 2, MADV_DONTNEED_LOCKED);
 	allow(rs, SYS_madvise, 2, MADV_POPULATE_WRITE);
 	allow(rs, SYS_pread64, 0, (uint32_t)a->stat_fd);

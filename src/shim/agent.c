@@ -5,6 +5,7 @@
  *	            v                           |
  *	start -> waiting -- MOVE, EMPTY, UNSHARE -> answer
  *	            |
+ *	            +-- doorbell -----------------> registers, wakes, waits on
  *	            +-- RELEASE ------------------> ends, the program goes on
  *	            +-- connection lost ----------> the same, or if pages may be
  *	            |                               out: ends the process
@@ -33,7 +34,7 @@
 #define STDERR 2
 #define LOOK_SECONDS 3 /* between looks whether anybody else is left */
 #define LOOK_SLACK_NS 1000000000ul
-#define LOOK_PACKETS 64
+#define LOOK_EVENTS 64
 #define STAT_NUM_THREADS 20
 #define STAT_EXIT_CODE 52
 
@@ -82,6 +83,7 @@ static void __attribute__((noreturn)) lost(struct agent *a)
 		for (;;)
 			sys1(SYS_exit_group, 128 + SIGKILL);
 	}
+	agent_disarm(a);
 	end_thread(0);
 }
 
@@ -257,11 +259,13 @@ runs_valid(const struct pagerd_msg_move *m)
 /*
  * release: the daemon holds nothing of ours any more
  *
- * => the thread's end closes all its descriptors; the area stays mapped, for
- *    nobody is left who could unmap it
+ * => the thread's end closes all its descriptors, which wakes whoever waits
+ *    at a doorbell; the area stays mapped, for nobody is left who could unmap
+ *    it
  */
 static void __attribute__((noreturn)) release(struct agent *a)
 {
+	agent_disarm(a);
 	empty_staging(a);
 	end_thread(0);
 }
@@ -270,6 +274,8 @@ static void __attribute__((noreturn)) release(struct agent *a)
  * dispatch: carry out the packet of len bytes in a->in
  *
  * => a packet that is not exactly as the protocol has it ends the connection
+ * => that the daemon wants something at all says that the limit is near: new
+ *    mappings are announced from now on
  */
 static void
 dispatch(struct agent *a, size_t len)
@@ -279,6 +285,8 @@ dispatch(struct agent *a, size_t len)
 	if (len < sizeof(*hdr) || hdr->size != len ||
 	    hdr->version != PAGERD_PROTOCOL_VERSION)
 		lost(a);
+	if (hdr->type != PAGERD_MSG_RELEASE)
+		agent_arm(a);
 	if (hdr->type == PAGERD_MSG_MOVE && runs_valid(&a->in.move))
 		do_move(a);
 	else if (hdr->type == PAGERD_MSG_UNSHARE && runs_valid(&a->in.move))
@@ -402,30 +410,41 @@ end_if_alone(const struct agent *a)
 }
 
 /*
- * wait_packet: sleep until the daemon has sent something
+ * wait_event: sleep until the daemon has sent something, or a thread of the
+ * program has rung, and see to it
  *
  * => nothing tells of a main thread that leaves before the others (on 6.18
  *    not even a pidfd of that thread), so now and then we look, also while
  *    the daemon is busy with us; the slack lets the timer ride along with
  *    another wake-up of that CPU
  */
-static int
-wait_packet(struct agent *a)
+static void
+wait_event(struct agent *a)
 {
-	struct pollfd pfd = { .fd = a->sock, .events = POLLIN };
+	struct pollfd pfds[2];
 	struct timespec nap = { .tv_sec = LOOK_SECONDS };
 	long ret;
 
-	ret = sys5(SYS_ppoll, &pfd, 1, &nap, NULL, 0);
-	if (ret == 0 || ++a->npackets % LOOK_PACKETS == 0) {
+	pfds[0].fd = a->sock;
+	pfds[1].fd = a->bell_fd; /* -1 is passed over */
+	pfds[0].events = pfds[1].events = POLLIN;
+	ret = sys5(SYS_ppoll, pfds, 2, &nap, NULL, 0);
+	if (ret == 0 || ++a->nevents % LOOK_EVENTS == 0) {
 		end_if_alone(a);
 		holder_reap(a);
 	}
-	return (ret > 0);
+	if (ret <= 0)
+		return;
+	if (pfds[1].revents != 0)
+		agent_bells_answer(a);
+	if (pfds[0].revents != 0) {
+		receive_one(a);
+		agent_bells_renew(a);
+	}
 }
 
 static void
-announce(struct agent *a, enum agent_phase phase)
+set_phase(struct agent *a, enum agent_phase phase)
 {
 	__atomic_store_n(&a->phase, phase, __ATOMIC_RELEASE);
 	sys3(SYS_futex, &a->phase, FUTEX_WAKE, 1);
@@ -434,10 +453,8 @@ announce(struct agent *a, enum agent_phase phase)
 void
 agent_serve(struct agent *a)
 {
-	for (;;) {
-		if (wait_packet(a))
-			receive_one(a);
-	}
+	for (;;)
+		wait_event(a);
 }
 
 void
@@ -449,10 +466,11 @@ agent_main(void *arg)
 	sys2(SYS_prctl, PR_SET_NAME, "pagerd-agent");
 	sys2(SYS_prctl, PR_SET_TIMERSLACK, LOOK_SLACK_NS);
 	if (agent_handshake(a) < 0) {
-		announce(a, AGENT_FAILED);
+		set_phase(a, AGENT_FAILED);
 		end_thread(0);
 	}
+	agent_bells_open(a);
 	agent_lockdown(a);
-	announce(a, AGENT_RUNNING);
+	set_phase(a, AGENT_RUNNING);
 	agent_serve(a);
 }

@@ -3,14 +3,17 @@
  *
  * The agent runs what only the owning process may do: UFFDIO_MOVE and madvise.
  * It must never wait for a page that the daemon would have to bring, for the
- * daemon may be waiting for it.  So it touches nothing but its own area, its
- * text and its constants; it makes raw system calls only, and shares neither
- * descriptors nor working directory with the program.
+ * daemon may be waiting for it.  So it touches nothing but its own area, the
+ * doorbells, its text and its constants; it makes raw system calls only, and
+ * shares neither descriptors nor working directory with the program.
  *
  *	area_start
  *	| guard page | stack | struct agent, rounded up | staging area |
  *
  * The area is not inherited by a forked child (MADV_DONTFORK).
+ *
+ * The program's threads call it by doorbells (doorbell.h): it registers what
+ * they have newly mapped with the program's userfaultfd.
  */
 #ifndef SHIM_AGENT_H
 #define SHIM_AGENT_H
@@ -21,6 +24,8 @@
 #include <stdint.h>
 
 #include <pagerd/protocol.h>
+
+#include "doorbell.h"
 
 #define AGENT_STACK_PAGES 12u
 #define AGENT_HOLDERS_MAX 16u /* snapshots of one process at a time */
@@ -66,6 +71,7 @@ struct agent {
 	socklen_t addr_len;
 	uint32_t euid;
 	struct pagerd_msg_hello hello; /* all but agent_tid */
+	struct doorbells *bells;       /* NULL: there are none */
 
 	/* agent; the starter reads it in AGENT_FAILED */
 	uint32_t step; /* enum agent_step */
@@ -76,13 +82,16 @@ struct agent {
 	int32_t pid;
 	int32_t sock;
 	int32_t stage_fd;  /* userfaultfd of the staging area */
-	int32_t main_fd;   /* userfaultfd of the program: only kept open */
+	int32_t main_fd;   /* userfaultfd of the program */
+	int32_t bell_fd;   /* of the doorbells, -1: nothing is announced */
 	int32_t pid_fd;    /* of the main thread, -1 if the kernel has none */
 	int32_t stat_fd;   /* /proc/self/stat, -1 if it could not be had */
-	uint32_t npackets; /* when to look is counted by these */
+	uint32_t nevents;  /* when to look is counted by these */
 	uint8_t pages_out; /* the daemon may hold pages of this process */
 	uint32_t nholders; /* forked and not seen to end */
 	int32_t holders[AGENT_HOLDERS_MAX];
+	uint32_t bells_filled;
+	uint8_t bell_filled[DOORBELLS]; /* its page is there */
 	union agent_packet in;
 	union agent_packet out;
 };
@@ -104,6 +113,20 @@ int agent_handshake(struct agent *);
  * => device is closed; 0 or -1
  */
 int agent_hello(struct agent *, int device);
+
+/*
+ * agent-doorbell.c
+ *
+ * agent_bells_open: => armed at once if pages are out already
+ * agent_arm: => new mappings are announced from now on
+ * agent_bells_answer: => whoever has rung goes on
+ * agent_bells_renew: => bells that were used can be rung again
+ */
+void agent_bells_open(struct agent *);
+void agent_arm(struct agent *);
+void agent_disarm(struct agent *);
+void agent_bells_answer(struct agent *);
+void agent_bells_renew(struct agent *);
 
 /*
  * agent-lockdown.c: give up all privileges and system calls but the loop's

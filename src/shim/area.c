@@ -31,8 +31,8 @@
 	(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |             \
 	    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
-static char *
-map_private(size_t len, int prot)
+char *
+area_map_private(size_t len, int prot)
 {
 	long ret;
 
@@ -47,7 +47,7 @@ area_map(void)
 	struct agent *a;
 	char *area;
 
-	area = map_private(AREA_LEN, PROT_READ | PROT_WRITE);
+	area = area_map_private(AREA_LEN, PROT_READ | PROT_WRITE);
 	if (area == NULL)
 		return (NULL);
 	if (sys3(SYS_madvise, area, AREA_LEN, MADV_DONTFORK) < 0 ||
@@ -59,7 +59,8 @@ area_map(void)
 	a->hello.area_start = (uintptr_t)area;
 	a->hello.area_len = AREA_LEN;
 	a->hello.stage_start = (uintptr_t)area + STAGE_OFFSET;
-	a->sock = a->stage_fd = a->main_fd = a->pid_fd = a->stat_fd = -1;
+	a->sock = a->stage_fd = a->main_fd = a->bell_fd = -1;
+	a->pid_fd = a->stat_fd = -1;
 	return (a);
 }
 
@@ -120,7 +121,7 @@ anchor_map(void)
 {
 	char *guard;
 
-	guard = map_private(3 * PAGE, PROT_NONE);
+	guard = area_map_private(3 * PAGE, PROT_NONE);
 	if (guard == NULL)
 		return (0);
 	if (sys3(SYS_mprotect, guard + PAGE, PAGE, PROT_READ) < 0 ||

@@ -4,9 +4,13 @@
 #ifndef SHIM_AREA_H
 #define SHIM_AREA_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct agent;
+
+/* area_map_private: anonymous memory; => returns NULL if there is none */
+char *area_map_private(size_t len, int prot);
 
 /*
  * area_map: a new area with an empty struct agent, not inherited by children

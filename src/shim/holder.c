@@ -13,8 +13,8 @@
 static void
 close_all(struct agent *a)
 {
-	int32_t *const fds[] = { &a->stage_fd, &a->main_fd, &a->pid_fd,
-		&a->stat_fd };
+	int32_t *const fds[] = { &a->stage_fd, &a->main_fd, &a->bell_fd,
+		&a->pid_fd, &a->stat_fd };
 	size_t i;
 
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -22,6 +22,7 @@ close_all(struct agent *a)
 			sys1(SYS_close, *fds[i]);
 		*fds[i] = -1;
 	}
+	a->bells = NULL; /* nobody is here to ring */
 }
 
 /* => from the anchor: the daemon answers the fault with who we are */

@@ -22,6 +22,7 @@
 
 #include "agent.h"
 #include "area.h"
+#include "doorbell.h"
 #include "sys.h"
 
 #define KERNEL_SIGSET_BYTES 8 /* what the kernel calls sigsetsize */
@@ -35,7 +36,8 @@ static struct shim {
 	struct sockaddr_un addr;
 	socklen_t addr_len;
 	uint8_t group_token[PAGERD_TOKEN_BYTES];
-	uint64_t anchor; /* inherited at the same address, but empty */
+	uint64_t anchor;         /* inherited at the same address, but empty */
+	struct doorbells *bells; /* the same; NULL: there are none */
 } shim; /* starting thread; afterwards only the one thread of a new child */
 
 struct sigmask {
@@ -180,6 +182,7 @@ new_agent(enum pagerd_hello_kind kind)
 	a->hello.hdr.size = sizeof(a->hello);
 	a->hello.kind = kind;
 	a->hello.anchor_start = shim.anchor;
+	a->bells = shim.bells;
 	return (a);
 }
 
@@ -191,6 +194,7 @@ start_first_agent(void)
 	int ret;
 
 	shim.anchor = anchor_map();
+	shim.bells = doorbells_map();
 	a = shim.anchor != 0 ? new_agent(PAGERD_HELLO_EXEC) : NULL;
 	if (a == NULL) {
 		unmanaged("no room for the agent in this address space");
@@ -198,8 +202,10 @@ start_first_agent(void)
 	}
 	memcpy(a->hello.group_token, shim.group_token, PAGERD_TOKEN_BYTES);
 	ret = area_start(a);
-	if (ret == 0)
+	if (ret == 0) {
+		__atomic_store_n(&doorbells, shim.bells, __ATOMIC_RELEASE);
 		return (0);
+	}
 	if (ret < 0)
 		unmanaged("cannot start the agent thread: %s", strerror(-ret));
 	else
@@ -209,6 +215,7 @@ unmap:
 		area_unmap(a);
 	if (shim.anchor != 0)
 		anchor_unmap(shim.anchor);
+	doorbells_unmap(shim.bells);
 	return (-1);
 }
 

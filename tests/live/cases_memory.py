@@ -11,7 +11,7 @@ CASES = {}
 
 MEMOPS = ('mremap-size', 'mremap-move', 'mremap-dontunmap', 'munmap',
           'dontneed', 'free', 'mprotect', 'mprotect-split', 'mlock',
-          'populate', 'brk', 'thp')
+          'populate', 'brk', 'thp', 'fresh', 'fresh-near')
 FORKS = ('halves', 'read-only', 'grandchildren', 'many', 'orphan', 'wipe',
          'remap', 'threaded')
 # Children that no library notices get no agent: they are served, and their

@@ -49,6 +49,7 @@ union packet {
 	struct pagerd_msg_refused refused;
 	struct pagerd_msg_move move;
 	struct pagerd_msg_moved moved;
+	struct pagerd_msg_empty empty;
 	struct pagerd_msg_done done;
 };
 
@@ -231,11 +232,18 @@ be_big(void)
 static void
 await_move(struct liar *l, union packet *p)
 {
+	struct pagerd_msg_done d = { .hdr = { PAGERD_PROTOCOL_VERSION,
+					 PAGERD_MSG_DONE, sizeof(d) } };
+
 	be_big();
 	be_ready(l);
 	do {
 		if (receive(l, p, NULL) <= 0)
 			live_die("nobody asked for our pages");
+		if (p->hdr.type == PAGERD_MSG_EMPTY) {
+			d.seq = p->empty.seq;
+			send_plain(l, &d, sizeof(d));
+		}
 	} while (p->hdr.type != PAGERD_MSG_MOVE);
 }
 

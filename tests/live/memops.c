@@ -376,9 +376,67 @@ op_thp(struct area *a)
 	area_verify(&b, 0, b.npages, "huge, written again");
 }
 
+/* Memory that the kernel fills at once, as soon as it is there. */
+static void
+fresh(struct area *b, int flags, bool huge, bool populate)
+{
+	size_t len = b->npages * PAGE, i;
+
+	b->base = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	if (b->base == MAP_FAILED)
+		live_die("mmap of %zu bytes: %s", len, strerror(errno));
+	if (huge && madvise(b->base, len, MADV_HUGEPAGE) < 0)
+		live_die("MADV_HUGEPAGE: %s", strerror(errno));
+	if (populate && madvise(b->base, len, MADV_POPULATE_WRITE) < 0)
+		live_die("MADV_POPULATE_WRITE: %s", strerror(errno));
+	for (i = 0; i < b->npages; i += huge ? 1 : 8)
+		page_expect(b->base + i * PAGE, 0, "fresh");
+	area_fill(b, 0, b->npages, len + (uintptr_t)flags);
+	area_verify(b, 0, b->npages, "fresh, written");
+}
+
+static void
+fresh_rounds(struct area *a, size_t npages)
+{
+	struct area b = { .npages = npages };
+	size_t round;
+
+	b.tags = live_map_shared(b.npages * sizeof(*b.tags));
+	for (round = 0; round < 5; round++) {
+		fresh(&b, 0, false, true);
+		munmap(b.base, b.npages * PAGE);
+		fresh(&b, 0, true, false);
+		munmap(b.base, b.npages * PAGE);
+		fresh(&b, 0, true, true);
+		munmap(b.base, b.npages * PAGE);
+		fresh(&b, MAP_POPULATE, false, false);
+		if (round == 2)
+			live_hold("fresh memory is out");
+		area_verify(a, round * 100, 100, "beside fresh memory");
+		munmap(b.base, b.npages * PAGE);
+	}
+	area_verify(a, 0, a->npages, "after fresh memory");
+}
+
+static void
+op_fresh(struct area *a)
+{
+	fresh_rounds(a, a->npages / 2);
+}
+
+/* Nothing has had to go out so far: what comes now is the first. */
+static void
+op_fresh_near(struct area *a)
+{
+	usleep(300000);
+	fresh_rounds(a, 3 * a->npages);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct area *); /* the area is full, and out */
+	size_t part;                /* that part of it is, and is not out */
 } ops[] = {
 	{ "mremap-size", op_mremap_size },
 	{ "mremap-move", op_mremap_move },
@@ -392,13 +450,15 @@ static const struct {
 	{ "populate", op_populate },
 	{ "brk", op_brk },
 	{ "thp", op_thp },
+	{ "fresh", op_fresh },
+	{ "fresh-near", op_fresh_near, 6 },
 };
 
 int
 main(int argc, char **argv)
 {
 	struct area a;
-	size_t i;
+	size_t i, n;
 
 	if (argc != 3)
 		live_die("usage: memops OPERATION MIB");
@@ -406,9 +466,11 @@ main(int argc, char **argv)
 	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		if (strcmp(ops[i].name, argv[1]) != 0)
 			continue;
-		area_new(&a, live_mib(argv[2]) / PAGE);
+		n = live_mib(argv[2]) / PAGE;
+		area_new(&a, ops[i].part > 0 ? n / ops[i].part : n);
 		area_fill(&a, 0, a.npages, 1);
-		live_push_area(&a);
+		if (ops[i].part == 0)
+			live_push_area(&a);
 		ops[i].run(&a);
 		printf("%s: every byte right\n", argv[1]);
 		return 0;

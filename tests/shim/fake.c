@@ -158,8 +158,10 @@ fill(struct fake *f, struct fake_space *s, uint64_t addr)
 	}
 	copy.dst = addr;
 	copy.src = (uintptr_t)buf;
-	if (ioctl(s->main_fd, UFFDIO_COPY, &copy) == 0)
+	if (ioctl(s->main_fd, UFFDIO_COPY, &copy) == 0) {
+		s->nserved += addr != s->anchor;
 		return (0);
+	}
 	if (errno == EAGAIN)
 		return (-EAGAIN);
 	if (errno == EEXIST) {
@@ -675,6 +677,18 @@ fake_attached(struct fake *f)
 	return (n);
 }
 
+unsigned int
+fake_served(struct fake *f, struct fake_space *s)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&f->lock);
+	n = s->nserved;
+	s->nserved = 0;
+	pthread_mutex_unlock(&f->lock);
+	return (n);
+}
+
 int
 fake_register(struct fake_space *s, uint64_t addr, unsigned int npages)
 {
@@ -750,6 +764,27 @@ fake_unshare(struct fake *f, struct fake_space *s, const uint64_t *runs,
 }
 
 int
+fake_stall(struct fake *f, struct fake_space *s, uint64_t addr)
+{
+	struct pagerd_msg_unshare m = { 0 };
+	const uint64_t run = PAGERD_RUN(addr, 1);
+	size_t len = fill_runs(f, &m, PAGERD_MSG_UNSHARE, &run, 1);
+
+	pthread_mutex_lock(&f->lock);
+	return (send_packet(s->sock, &m, len, -1));
+}
+
+int
+fake_go_on(struct fake *f, struct fake_space *s)
+{
+	struct pagerd_msg_done done;
+
+	pthread_mutex_unlock(&f->lock);
+	return (check_done(&done, recv(s->sock, &done, sizeof(done), 0),
+	    f->seq));
+}
+
+int
 fake_empty(struct fake *f, struct fake_space *s)
 {
 	struct pagerd_msg_empty m = { .seq = ++f->seq };
@@ -782,6 +817,7 @@ fake_close_space(struct fake *f, struct fake_space *s)
 {
 	pthread_mutex_lock(&f->lock);
 	close_space(s);
+	s->nfaults = 0;
 	s->gone = 1;
 	pthread_mutex_unlock(&f->lock);
 }

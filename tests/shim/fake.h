@@ -33,6 +33,7 @@ struct fake_space {
 	struct pagerd_msg_hello hello;
 	uint64_t faults[FAKE_MAX_FAULTS];
 	unsigned int nfaults;
+	unsigned int nserved; /* pages filled, but for the anchor */
 };
 
 struct fake_page {
@@ -77,6 +78,8 @@ struct fake_space *fake_client(struct fake *, unsigned int n);
 /* How many address spaces are known, and how many have an agent. */
 unsigned int fake_spaces(struct fake *);
 unsigned int fake_attached(struct fake *);
+/* How many faults were served since this was asked last. */
+unsigned int fake_served(struct fake *, struct fake_space *);
 
 /* Adopts a range of the client: MISSING|WP on its main userfaultfd. */
 int fake_register(struct fake_space *, uint64_t addr, unsigned int npages);
@@ -86,6 +89,12 @@ int fake_move(struct fake *, struct fake_space *, uint32_t flags,
     const uint64_t *runs, unsigned int nruns, uint8_t *status);
 int fake_unshare(struct fake *, struct fake_space *, const uint64_t *runs,
     unsigned int nruns, int32_t *result);
+/*
+ * fake_stall: the agent waits in UNSHARE for the missing page at addr, and the
+ * daemon serves nobody, until fake_go_on()
+ */
+int fake_stall(struct fake *, struct fake_space *, uint64_t addr);
+int fake_go_on(struct fake *, struct fake_space *);
 int fake_empty(struct fake *, struct fake_space *);
 int fake_release(struct fake_space *);
 void fake_hang_up(struct fake_space *);

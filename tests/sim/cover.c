@@ -74,6 +74,7 @@ add_programs(void)
 	add("MADV_FREE", task_counts.free);
 	add("munmap", task_counts.unmap);
 	add("mmap", task_counts.map);
+	add("mmap, announced", task_counts.announced);
 	add("mremap", task_counts.remap);
 	add("growth in place", task_counts.grow);
 	add("mprotect", task_counts.protect);

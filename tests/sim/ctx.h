@@ -65,6 +65,8 @@ void ctx_put(struct ctx *);
 void ctx_reset(void); /* frees all */
 bool ctx_readable(const struct ctx *);
 
+/* => as uffd_register() with WP, by the process itself; pages */
+int ctx_register(struct ctx *, uint32_t start, uint32_t end);
 void ctx_fault(struct ctx *, struct waiter *, uint64_t addr, bool wp,
     bool write);
 void ctx_change_begin(struct ctx *);

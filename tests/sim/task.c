@@ -54,6 +54,7 @@ finish(struct task *t)
 	t->phase = 0;
 	t->nevents = t->next_event = 0;
 	t->own = t->own_end = 0;
+	t->announce = false;
 	t->rm_end = 0;
 }
 
@@ -244,6 +245,27 @@ add_event(struct task *t, struct ctx *c, struct uffd_message msg)
 	ctx_change_begin(c);
 }
 
+/*
+ * The thread waits until the agent has done what it is about; one that is gone
+ * is not waited for.
+ *
+ * => the call is over
+ */
+static bool
+announced(struct task *t)
+{
+	const struct agent *a = t->proc->agent;
+
+	if (a->main_ctx == NULL || !a->main_ctx->enabled || !a->connected ||
+	    a->mood == MOOD_SILENT || a->state == AGENT_GONE)
+		return true;
+	if (a->state != AGENT_IDLE)
+		return false;
+	if (ctx_register(a->main_ctx, t->own, t->own_end) == 0)
+		task_counts.announced++;
+	return true;
+}
+
 static void
 step_events(struct task *t)
 {
@@ -256,7 +278,8 @@ step_events(struct task *t)
 		return;
 	}
 	if (t->next_event == t->nevents) {
-		finish(t);
+		if (!t->announce || announced(t))
+			finish(t);
 		return;
 	}
 	e = &t->events[t->next_event];
@@ -308,6 +331,7 @@ task_map(struct task *t, uint32_t pg, uint32_t n)
 	sim_trace("task %u.%u maps %u +%u", t->proc->pid, t->index, pg, n);
 	task_counts.map++;
 	t->op = OP_EVENTS;
+	t->announce = sim_one_in(2);
 	t->own = pg;
 	t->own_end = pg + n;
 	drop_range(t, pg, pg + n);

@@ -47,12 +47,13 @@ struct task {
 	struct task_event events[TASK_EVENTS];
 	uint32_t nevents, next_event;
 	uint32_t own, own_end; /* EVENTS: what this call has mapped */
+	bool announce;         /* EVENTS: the agent is to register it */
 	struct proc *child;    /* FORK: not born yet */
 };
 
 struct task_counts {
 	uint64_t reads, writes, pins, dontneed, free, unmap, map, remap, grow;
-	uint64_t protect, mark, forks, exits, signals, sigbus;
+	uint64_t protect, mark, forks, exits, signals, sigbus, announced;
 };
 extern struct task_counts task_counts;
 
@@ -66,7 +67,10 @@ void task_step(struct task *);
 void task_touch(struct task *, enum task_op, uint32_t pg, uint32_t n);
 void task_advise(struct task *, uint32_t pg, uint32_t n, bool lazily);
 void task_unmap(struct task *, uint32_t pg, uint32_t n);
-/* => a fresh mapping; over others if they are there (MAP_FIXED) */
+/*
+ * => a fresh mapping; over others if they are there (MAP_FIXED); it may be
+ *    announced to the agent, as mmap(2) does it in a managed program
+ */
 void task_map(struct task *, uint32_t pg, uint32_t n);
 /* => mremap; keep: MREMAP_DONTUNMAP; to must be free or is replaced */
 void task_remap(struct task *, uint32_t pg, uint32_t n, uint32_t to,

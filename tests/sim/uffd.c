@@ -255,28 +255,49 @@ register_check(const struct range *r)
 	return n > 0 ? 0 : -EINVAL;
 }
 
+static int
+register_range(const struct range *r, bool wp)
+{
+	struct vma *v;
+	int rc;
+
+	if (!r->proc->mm)
+		return -ENOMEM;
+	rc = register_check(r);
+	sim_trace("register(%u, %u..%u) = %d", r->proc->pid, r->start, r->end,
+	    rc);
+	if (rc < 0)
+		return rc;
+	vma_cut(r->proc, r->start, r->end);
+	TAILQ_FOREACH(v, &r->proc->vmas, link) {
+		if (v->start < r->start || v->end > r->end)
+			continue;
+		v->ctx = r->ctx;
+		v->wp = wp;
+	}
+	vma_merge(r->proc);
+	return 0;
+}
+
 int
 uffd_register(int fd, uint64_t start, uint64_t len, bool wp)
 {
 	struct range r = range_get(fd, start, len);
-	struct vma *v;
-	int rc;
 
-	if (!r.proc->mm)
-		return -ENOMEM;
-	rc = register_check(&r);
-	sim_trace("register(%u, %u..%u) = %d", r.proc->pid, r.start, r.end, rc);
-	if (rc < 0)
-		return rc;
-	vma_cut(r.proc, r.start, r.end);
-	TAILQ_FOREACH(v, &r.proc->vmas, link) {
-		if (v->start < r.start || v->end > r.end)
-			continue;
-		v->ctx = r.ctx;
-		v->wp = wp;
-	}
-	vma_merge(r.proc);
-	return 0;
+	return register_range(&r, wp);
+}
+
+int
+ctx_register(struct ctx *c, uint32_t start, uint32_t end)
+{
+	struct range r = {
+		.ctx = c,
+		.proc = c->proc,
+		.start = start,
+		.end = end,
+	};
+
+	return register_range(&r, true);
 }
 
 int
