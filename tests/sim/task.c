@@ -21,9 +21,32 @@ task_init(struct task *t, struct proc *p, uint32_t index)
 	t->index = index;
 }
 
+/* In its own code, where a thread can be stopped. */
+static bool
+is_still(const struct task *t)
+{
+	if (!t->live || t->op == OP_NONE)
+		return true;
+	if (t->op == OP_READ || t->op == OP_WRITE)
+		return !task_blocked(t);
+	return t->op == OP_PIN && t->pin != NULL;
+}
+
+bool
+tasks_still(const struct proc *p)
+{
+	for (uint32_t i = 0; i < MAX_TASKS; i++) {
+		if (!is_still(&p->tasks[i]))
+			return false;
+	}
+	return true;
+}
+
 bool
 task_ready(const struct task *t)
 {
+	if (t->proc->frozen && is_still(t) && t->op != OP_PIN)
+		return false;
 	return t->live && (t->w.state == WAIT_IDLE || t->w.state == WAIT_WOKEN);
 }
 
@@ -520,13 +543,14 @@ watched(const struct proc *p)
 	return false;
 }
 
-static struct proc *
-copy_process(struct proc *p, bool raw)
+struct proc *
+task_copy(struct proc *p, bool raw, bool holder)
 {
 	struct proc *c = proc_new(p);
 	struct vma *v;
 
 	c->raw = raw;
+	c->holder = holder;
 	c->hostile = p->hostile;
 	c->anchor = p->anchor;
 	if (watched(p)) {
@@ -550,7 +574,7 @@ task_fork(struct task *t, bool raw)
 
 	SIM_CHECK(t->op == OP_NONE);
 	t->op = OP_FORK;
-	t->child = copy_process(p, raw);
+	t->child = task_copy(p, raw, false);
 	p->nforks++;
 	sim_trace("task %u.%u forks %u%s", p->pid, t->index, t->child->pid,
 	    raw ? " raw" : "");
