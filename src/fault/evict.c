@@ -249,8 +249,8 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 	uint32_t n, npages;
 
 	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
-	    c->hold != NULL || p->checks != NULL || now_us(p) < p->full_us ||
-	    !blocks_left(p))
+	    c->batch.given_up || c->hold != NULL || p->checks != NULL ||
+	    now_us(p) < p->full_us || !blocks_left(p))
 		return 0;
 	if (c->batch.nshared > 0)
 		return send_unshare(p, c);
@@ -475,7 +475,7 @@ done(struct pager *p, struct client *c, int result)
 		return 0;
 	}
 	if (was == BATCH_HOLDING) {
-		hold_end(p, c, result);
+		hold_done(p, c, result);
 		return 0;
 	}
 	if (was != BATCH_UNSHARING)
@@ -497,6 +497,8 @@ evict_reply(struct pager *p, struct client *c, const void *packet, size_t n)
 	if (n < sizeof(*hdr) || hdr->size != n ||
 	    hdr->version != PAGERD_PROTOCOL_VERSION)
 		return -EPROTO;
+	if (c->batch.given_up)
+		return 0;
 	if (hdr->type == PAGERD_MSG_MOVED && n == sizeof(*m) &&
 	    c->batch.state == BATCH_MOVING && m->seq == c->batch.seq &&
 	    m->npages == c->batch.npages)
@@ -593,7 +595,7 @@ evict_step(struct pager *p, struct client *c)
 	if (c->batch.state == BATCH_STORING)
 		return store_slice(p, c);
 	if (c->batch.state == BATCH_IDLE && c->batch.staged > 0 &&
-	    client_has_agent(c))
+	    client_has_agent(c) && !c->batch.given_up)
 		send_empty(p, c);
 	return UINT64_MAX;
 }

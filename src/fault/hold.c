@@ -27,6 +27,7 @@ hold_begin(struct pager *p, struct mail_hold *m)
 		return;
 	}
 	c->hold = m;
+	c->hold_sent = false;
 	c->hold_until_us = now_us(p) + HOLD_US;
 	client_set_busy(p, c);
 }
@@ -45,10 +46,12 @@ send_hold(struct pager *p, struct client *c)
 	c->batch.seq++;
 	c->batch.sent_us = now_us(p);
 	if (agent_send_fds(c->sock, &msg, sizeof(msg), fds, PAGERD_HOLD_FDS) ==
-	    0)
+	    0) {
 		c->batch.state = BATCH_HOLDING;
-	else
+		c->hold_sent = true;
+	} else {
 		hold_end(p, c, -EPIPE);
+	}
 }
 
 uint64_t
@@ -56,10 +59,12 @@ hold_step(struct pager *p, struct client *c)
 {
 	if (c->hold == NULL)
 		return UINT64_MAX;
-	if (c->batch.state == BATCH_IDLE)
-		send_hold(p, c);
-	else if (now_us(p) >= c->hold_until_us)
+	if (now_us(p) >= c->hold_until_us)
 		hold_end(p, c, -ETIMEDOUT);
+	else if (!c->hold_sent && p->stop != NULL)
+		hold_end(p, c, -ESHUTDOWN);
+	else if (!c->hold_sent && c->batch.state == BATCH_IDLE)
+		send_hold(p, c);
 	return c->hold != NULL ? c->hold_until_us : UINT64_MAX;
 }
 
@@ -69,4 +74,12 @@ hold_end(struct pager *p, struct client *c, int result)
 	if (c->hold != NULL)
 		planes_answer(p->planes, &c->hold->m, result);
 	c->hold = NULL;
+	c->hold_sent = false;
+}
+
+void
+hold_done(struct pager *p, struct client *c, int result)
+{
+	if (c->hold_sent)
+		hold_end(p, c, result);
 }

@@ -17,7 +17,12 @@ void hold_begin(struct pager *, struct mail_hold *);
  *    stopped, and whoever asked has stopped others); when to call again
  */
 uint64_t hold_step(struct pager *, struct client *);
-/* => its agent has answered, or is gone: result is 0 or -errno */
+/*
+ * => its agent has answered HOLD: the one that is under way, or one that was
+ *    given up, and then whoever asks now has yet to have his own sent
+ */
+void hold_done(struct pager *, struct client *, int result);
+/* => given up, or its agent is gone: result is -errno */
 void hold_end(struct pager *, struct client *, int result);
 
 #endif

@@ -78,7 +78,8 @@ let_go(struct pager *p, struct client *c)
 /*
  * The agent does not answer, its process is stopped perhaps, and what it was
  * asked may wait in its socket.  Without a registered staging area it cannot
- * move anything any more; what it has moved is in there.
+ * move anything any more; what it has moved is in there.  Its answer, if it
+ * goes on before it is let go, means nothing any more.
  */
 static void
 give_up_agent(struct pager *p, struct client *c)
@@ -87,8 +88,21 @@ give_up_agent(struct pager *p, struct client *c)
 	    now_us(p) < c->batch.sent_us + PATIENCE_US)
 		return;
 	if (uffd_unregister(c->uffd_stage, c->space->rec->stage_start,
-		PAGERD_STAGE_PAGES * PAGE_BYTES) == 0)
-		evict_lose_agent(p, c);
+		PAGERD_STAGE_PAGES * PAGE_BYTES) != 0)
+		return;
+	c->batch.given_up = true;
+	evict_lose_agent(p, c);
+}
+
+/*
+ * An agent that was given up may go on and fork (hold.c).  Only it could close
+ * the last userfaultfd then, and it would wait for its event to be read.
+ */
+static bool
+is_forking(const struct client *c)
+{
+	return c->batch.given_up && uffd_protect(c->uffd, c->space->rec->anchor,
+					PAGE_BYTES, false) == -EAGAIN;
 }
 
 /* => 0: the client was let go; 1: more to do; -errno: not now */
@@ -117,6 +131,8 @@ home_client(struct pager *p, struct client *c)
 	}
 	if (c->space->counts.out > 0)
 		return 1;
+	if (is_forking(c))
+		return -EAGAIN;
 	let_go(p, c);
 	return 0;
 }

@@ -63,6 +63,7 @@ struct batch {
 	bool dirty;      /* something else has filled staging: empty it first */
 	uint32_t staged; /* pages in the client's staging area */
 	uint64_t sent_us;
+	bool given_up; /* at a stop: asked nothing more, answers are late */
 	uint64_t addr[BATCH_PAGES];
 	uint32_t block[BATCH_PAGES]; /* 0: nothing to store */
 	bool unshared;               /* MOVING: what was busy before */
@@ -97,6 +98,7 @@ struct client { /* one for each space, by its index */
 	uint64_t probe_us; /* no agent: when to see if it lives */
 	uint64_t probe_gap_us;
 	struct mail_hold *hold; /* wanted, or under way */
+	bool hold_sent;         /* under way: its DONE is to come */
 	uint64_t hold_until_us;
 	struct mail_adopt *adopt; /* being worked on */
 	size_t adopt_next;

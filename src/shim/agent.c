@@ -88,7 +88,10 @@ static void __attribute__((noreturn)) lost(struct agent *a)
 }
 
 /*
- * answer: send a->out; the connection is lost if it does not go
+ * answer: send a->out
+ *
+ * => if it does not go the daemon has closed its end, perhaps while we were
+ *    stopped: what it has left in the socket, RELEASE or nothing, says why
  */
 static void
 answer(struct agent *a, uint16_t type, size_t size)
@@ -99,8 +102,7 @@ answer(struct agent *a, uint16_t type, size_t size)
 	a->out.hdr.version = PAGERD_PROTOCOL_VERSION;
 	a->out.hdr.type = type;
 	a->out.hdr.size = (uint32_t)size;
-	if (sys3(SYS_sendmsg, a->sock, &msg, MSG_NOSIGNAL) != (long)size)
-		lost(a);
+	sys3(SYS_sendmsg, a->sock, &msg, MSG_NOSIGNAL);
 }
 
 static void
@@ -310,14 +312,38 @@ is_hold(const struct agent *a, size_t len)
 		hdr->type == PAGERD_MSG_HOLD);
 }
 
+/*
+ * The daemon asks for one thing at a time: what is behind HOLD can only be
+ * RELEASE, or the end, and nobody waits for the holder any more.  Nobody reads
+ * userfaultfd events either, and a fork would wait for that for ever.
+ */
+static int
+is_late(const struct agent *a)
+{
+	struct pollfd pfd = { .fd = a->sock, .events = POLLIN };
+	struct timespec now = { 0 };
+
+	return (sys5(SYS_ppoll, &pfd, 1, &now, NULL, 0) > 0);
+}
+
 static void
 do_hold(struct agent *a, int sock, int device)
 {
 	const uint32_t seq = a->in.hold.seq;
 
+	if (is_late(a)) {
+		sys1(SYS_close, sock);
+		sys1(SYS_close, device);
+		answer_done(a, seq, -ECANCELED);
+		return;
+	}
 	answer_done(a, seq, holder_start(a, sock, device));
 }
 
+/*
+ * => ECONNRESET comes once, before what is still to be read: the daemon had
+ *    not read all of ours when it closed
+ */
 static void
 receive_one(struct agent *a)
 {
@@ -336,7 +362,7 @@ receive_one(struct agent *a)
 	long len;
 
 	len = sys3(SYS_recvmsg, a->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (len == -EAGAIN || len == -EINTR)
+	if (len == -EAGAIN || len == -EINTR || len == -ECONNRESET)
 		return;
 	if (len <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		lost(a);

@@ -10,6 +10,7 @@
 #include "agent_fake.h"
 #include "fds.h"
 #include "kernel.h"
+#include "snap.h"
 #include "task.h"
 
 #define AREA_PAGES 3u
@@ -17,6 +18,7 @@
 
 struct agent_counts agent_counts;
 void (*agent_hello)(struct agent *, const struct pagerd_anchor *);
+void (*agent_holds)(struct agent *, const struct pagerd_anchor *);
 void (*agent_lost)(struct agent *);
 
 void
@@ -101,7 +103,7 @@ agent_start_forked(struct agent *a)
 bool
 agent_ready(const struct agent *a)
 {
-	if (a->state == AGENT_NONE || a->state == AGENT_GONE)
+	if (a->state == AGENT_NONE || a->state == AGENT_GONE || a->stopped)
 		return false;
 	if (a->w.state != WAIT_IDLE && a->w.state != WAIT_WOKEN)
 		return false;
@@ -136,13 +138,41 @@ void
 agent_refused(struct agent *a)
 {
 	sim_trace("agent of %u is refused", a->proc->pid);
-	agent_close(a);
+	if (a->proc->holder)
+		proc_kill(a->proc);
+	else
+		agent_close(a);
+}
+
+void
+agent_stop(struct agent *a)
+{
+	if (!a->proc->running || a->closed || !a->connected || a->stopped ||
+	    a->state == AGENT_HELLO)
+		return;
+	sim_trace("agent of %u is stopped", a->proc->pid);
+	agent_counts.stops++;
+	a->stopped = true;
+}
+
+/* The child never runs. */
+static void
+fork_fails(struct agent *a)
+{
+	if (a->child->main != NULL)
+		ctx_change_end(a->proc->main);
+	a->child->ended = true;
+	a->child = NULL;
 }
 
 void
 agent_kill(struct agent *a)
 {
 	ctx_cancel(&a->w);
+	if (a->state == AGENT_FORKING && a->child != NULL) {
+		agent_counts.forks_killed++;
+		fork_fails(a);
+	}
 	a->state = AGENT_GONE;
 }
 
@@ -160,9 +190,13 @@ lost(struct agent *a)
 	struct proc *p = a->proc;
 
 	sim_trace("agent of %u has lost the daemon", p->pid);
+	if (p->holder && p->space == 0) { /* its snapshot was given up */
+		proc_kill(p);
+		return;
+	}
 	agent_lost(a);
 	agent_counts.killed++;
-	if (a->pages_out)
+	if (a->pages_out || p->holder)
 		proc_kill(p);
 	else
 		agent_close(a);
@@ -233,6 +267,8 @@ answer(struct agent *a, struct packet *k)
 	packet_free(a->current);
 	a->current = a->answer = NULL;
 	a->state = AGENT_IDLE;
+	if (sim.opt.breaks == BREAK_ANSWER_LOST && a->daemon_closed)
+		lost(a);
 }
 
 static void
@@ -490,7 +526,124 @@ take_release(struct agent *a)
 	sim_trace("agent of %u is released", a->proc->pid);
 	agent_counts.releases++;
 	empty_staging(a);
-	agent_close(a);
+	if (a->proc->holder)
+		proc_kill(a->proc);
+	else
+		agent_close(a);
+}
+
+/* MADV_DOFORK, MADV_DONTFORK: what only a holder gets. */
+static void
+area_inherited(const struct agent *a, bool inherited)
+{
+	struct vma *v;
+
+	TAILQ_FOREACH(v, &a->proc->vmas, link) {
+		if (v->start >= a->area && v->end <= a->area + a->area_len)
+			v->dontfork = !inherited;
+	}
+}
+
+/* Its relatives, whose pages it may have in its hands, are spared this. */
+static bool
+turns_bad(struct agent *a)
+{
+	struct proc *p = a->proc;
+
+	if (p->nforks > 0 || sim.settling || !sim_one_in(20))
+		return false;
+	sim_trace("agent of %u goes bad when asked to fork", p->pid);
+	p->hostile = true;
+	a->mood = MOOD_GARBAGE;
+	return true;
+}
+
+static void
+begin_hold(struct agent *a)
+{
+	agent_counts.holds++;
+	a->result = 0;
+	a->told = false;
+	if (sim_one_in(10))
+		a->result = sim_one_in(2) ? -EAGAIN : -ENOMEM;
+	if (kernel.nprocs >= PROC_MAX - 8)
+		a->result = -EAGAIN;
+	if (a->mood == MOOD_GARBAGE || turns_bad(a)) {
+		agent_counts.holds_garbage++;
+		if (sim_one_in(2))
+			a->result = -EIO;
+	}
+	if (a->result < 0) {
+		agent_counts.holds_failed++;
+		answer_done(a);
+		return;
+	}
+	a->state = AGENT_FORKING;
+}
+
+/* What the program has now is what its snapshot has for ever. */
+static void
+fork_holder(struct agent *a)
+{
+	struct snap *s = a->current->snap;
+	struct proc *p = a->proc;
+
+	SIM_CHECK(s->holder == NULL);
+	if (s->state == SNAP_ASKED && !tasks_still(p))
+		sim_fail("process %u runs while it is forked for a snapshot",
+		    p->pid);
+	area_inherited(a, true);
+	s->holder = a->child = task_copy(p, false, true);
+	a->child->agent->area = a->area;
+	a->child->agent->area_len = a->area_len;
+	a->child->agent->stage = a->stage;
+	p->nforks++;
+	agent_counts.forks++;
+	sim_trace("agent of %u forks holder %u", p->pid, a->child->pid);
+	if (a->child->main != NULL)
+		ctx_change_begin(p->main);
+}
+
+/* The child runs; now and then it comes no further. */
+static void
+holder_runs(struct agent *a)
+{
+	struct proc *c = a->child;
+
+	a->child = NULL;
+	area_inherited(a, false);
+	if (c->main != NULL)
+		ctx_change_end(a->proc->main);
+	c->running = true;
+	c->agent->state = AGENT_ANCHOR;
+	c->agent->stopped = sim_one_in(12);
+	answer_done(a);
+}
+
+/* Whoever asked has gone: nobody would read the event. */
+static bool
+is_late(const struct agent *a)
+{
+	return !TAILQ_EMPTY(&a->in) || a->daemon_closed;
+}
+
+static void
+step_hold(struct agent *a)
+{
+	if (a->child == NULL && is_late(a)) {
+		agent_counts.holds_late++;
+		a->result = -ECANCELED;
+		answer_done(a);
+	} else if (a->child == NULL) {
+		fork_holder(a);
+	} else if (a->child->main != NULL && !a->told) {
+		a->told = true;
+		a->w.msg = (struct uffd_message){ .kind = UFFD_FORK, .fd = -1 };
+		a->w.child = a->child->main;
+		ctx_event(a->proc->main, &a->w);
+	} else {
+		holder_runs(a);
+	}
 }
 
 static void
@@ -515,12 +668,32 @@ dispatch(struct agent *a)
 		a->result = 0;
 		answer_done(a);
 		break;
+	case PAGERD_MSG_HOLD:
+		begin_hold(a);
+		break;
 	case PAGERD_MSG_RELEASE:
 		take_release(a);
 		break;
 	default:
 		sim_fail("packet of type %u to an agent", type);
 	}
+}
+
+/* Nobody watches this process. */
+static void
+no_anchor(struct agent *a)
+{
+	a->state = AGENT_NONE;
+	if (a->proc->holder)
+		proc_kill(a->proc);
+}
+
+static void
+holder_hello(struct agent *a, const struct pagerd_anchor *anchor)
+{
+	a->stage_ctx = ctx_new(a->proc, false);
+	ctx_get(a->stage_ctx);
+	agent_holds(a, anchor);
 }
 
 static void
@@ -540,7 +713,11 @@ step_anchor(struct agent *a)
 	if (anchor.magic != PAGERD_ANCHOR_MAGIC) {
 		if (vma_find(p, p->anchor)->ctx != NULL)
 			sim_fail("process %u finds no anchor", p->pid);
-		a->state = AGENT_NONE; /* nobody watches this process */
+		no_anchor(a);
+		return;
+	}
+	if (p->holder) {
+		holder_hello(a, &anchor);
 		return;
 	}
 	if (!agent_map_area(a)) {
@@ -558,6 +735,11 @@ receive(struct agent *a)
 	if (a->current == NULL) {
 		SIM_CHECK(a->daemon_closed);
 		lost(a);
+		return;
+	}
+	if (a->current->hdr.type == PAGERD_MSG_HOLD && sim_one_in(6)) {
+		agent_stop(a);
+		a->current = NULL;
 		return;
 	}
 	TAILQ_REMOVE(&a->in, a->current, link);
@@ -588,6 +770,9 @@ agent_step(struct agent *a)
 	case AGENT_UNSHARING:
 		step_unshare(a);
 		break;
+	case AGENT_FORKING:
+		step_hold(a);
+		break;
 	case AGENT_NONE:
 	case AGENT_GONE:
 		break;
@@ -611,7 +796,8 @@ static bool
 is_request(const struct pagerd_msg *hdr)
 {
 	return hdr->type == PAGERD_MSG_MOVE ||
-	       hdr->type == PAGERD_MSG_UNSHARE || hdr->type == PAGERD_MSG_EMPTY;
+	       hdr->type == PAGERD_MSG_UNSHARE ||
+	       hdr->type == PAGERD_MSG_EMPTY || hdr->type == PAGERD_MSG_HOLD;
 }
 
 static uint32_t
@@ -638,41 +824,74 @@ check_sent(struct agent *a, const struct packet *k)
 	a->outstanding = true;
 }
 
+/* => 0: the packet can be queued; -errno */
+static int
+send_check(const struct agent *a)
+{
+	if (a->closed)
+		return -EPIPE;
+	if ((a->mood == MOOD_SILENT || a->stopped) &&
+	    queue_length(&a->in) >= QUEUE_MAX)
+		return -EAGAIN;
+	return 0;
+}
+
+static struct packet *
+packet_copy(const void *bytes, size_t size)
+{
+	struct packet *k = calloc(1, sizeof(*k));
+
+	SIM_CHECK(size <= sizeof(k->bytes));
+	memcpy(k->bytes, bytes, size);
+	k->size = size;
+	return k;
+}
+
+static void
+deliver(struct agent *a, struct packet *k)
+{
+	check_sent(a, k);
+	sim_trace("send to %u: type %u", a->proc->pid, k->hdr.type);
+	TAILQ_INSERT_TAIL(&a->in, k, link);
+}
+
 int
 agent_send(int sock, const void *bytes, size_t size, int fd)
 {
 	struct agent *a = fds_get(sock, FD_SOCK);
 	struct packet *k;
+	int r = send_check(a);
 
-	if (a->closed)
-		return -EPIPE;
-	if (a->mood == MOOD_SILENT && queue_length(&a->in) >= QUEUE_MAX)
-		return -EAGAIN;
-	k = calloc(1, sizeof(*k));
-	SIM_CHECK(size <= sizeof(k->bytes));
-	memcpy(k->bytes, bytes, size);
-	k->size = size;
+	if (r < 0)
+		return r;
+	k = packet_copy(bytes, size);
+	SIM_CHECK(k->hdr.type != PAGERD_MSG_HOLD);
 	if (fd != -1) {
 		k->ctx = fds_get(fd, FD_UFFD);
 		ctx_get(k->ctx);
 	}
-	check_sent(a, k);
-	sim_trace("send to %u: type %u", a->proc->pid, k->hdr.type);
-	TAILQ_INSERT_TAIL(&a->in, k, link);
+	deliver(a, k);
 	return 0;
 }
 
-/* Snapshots are not simulated. */
 int
 agent_send_fds(int sock, const void *bytes, size_t size, const int *fds,
     size_t n)
 {
-	(void)sock;
-	(void)bytes;
-	(void)size;
-	(void)fds;
-	SIM_CHECK(n == 0);
-	return -EPIPE;
+	struct agent *a = fds_get(sock, FD_SOCK);
+	struct packet *k;
+	int r = send_check(a);
+
+	if (r < 0)
+		return r;
+	SIM_CHECK(n == PAGERD_HOLD_FDS);
+	k = packet_copy(bytes, size);
+	SIM_CHECK(k->hdr.type == PAGERD_MSG_HOLD && size == sizeof(k->hold));
+	k->snap = fds_get(fds[0], FD_HOLD);
+	(void)fds_get(fds[1], FD_DEVICE);
+	SIM_CHECK(k->snap->of == a->proc);
+	deliver(a, k);
+	return 0;
 }
 
 static ssize_t

@@ -1,12 +1,13 @@
 /*
  * agent_fake.h: the agents of the processes, and the sockets to them
  *
- *	NONE -> ANCHOR -> HELLO -> IDLE <-> MOVING, UNSHARING
+ *	NONE -> ANCHOR -> HELLO -> IDLE <-> MOVING, UNSHARING, FORKING
  *	                    |        |
  *	                    +--------+---> GONE
  *
  * An agent does what src/shim/agent.c does, in small steps between which the
- * rest of its process runs.  It reads its anchor only in a forked child.
+ * rest of its process runs.  It reads its anchor only in a forked child.  A
+ * holder (protocol.h) is a process with nothing else: they end together.
  */
 #ifndef AGENT_FAKE_H
 #define AGENT_FAKE_H
@@ -20,6 +21,7 @@
 #include "pagerd/protocol.h"
 
 struct proc;
+struct snap;
 
 enum agent_state {
 	AGENT_NONE,
@@ -28,6 +30,7 @@ enum agent_state {
 	AGENT_IDLE,
 	AGENT_MOVING,
 	AGENT_UNSHARING,
+	AGENT_FORKING,
 	AGENT_GONE,
 };
 
@@ -40,14 +43,16 @@ enum agent_mood {
 struct packet {
 	TAILQ_ENTRY(packet) link;
 	size_t size;
-	bool fds;        /* to the daemon: with descriptors */
-	struct ctx *ctx; /* to the agent: the descriptor that came */
+	bool fds;          /* to the daemon: with descriptors */
+	struct ctx *ctx;   /* to the agent: the descriptor that came */
+	struct snap *snap; /* HOLD: those that came */
 	union {
 		struct pagerd_msg hdr;
 		struct pagerd_msg_ready ready;
 		struct pagerd_msg_move move;
 		struct pagerd_msg_moved moved;
 		struct pagerd_msg_empty empty;
+		struct pagerd_msg_hold hold;
 		struct pagerd_msg_done done;
 		uint8_t bytes[sizeof(struct pagerd_msg_move) + 64];
 	};
@@ -76,12 +81,16 @@ struct agent {
 	uint32_t run, page, pos; /* how far MOVE or UNSHARE has come */
 	bool single;             /* the run goes page by page */
 	int32_t result;
+	struct proc *child; /* FORKING: not born yet */
+	bool told;          /* FORKING: the event is queued, or was read */
+	bool stopped;       /* does nothing until it goes on */
 };
 
 struct agent_counts {
 	uint64_t moves, moved_pages, holes, busy, again, failed, unregistered;
 	uint64_t unshares, unshare_faults, empties, releases, garbage, killed;
-	uint64_t deaths;
+	uint64_t deaths, holds, holds_failed, holds_late, holds_garbage;
+	uint64_t forks, forks_killed, stops;
 };
 extern struct agent_counts agent_counts;
 
@@ -96,6 +105,8 @@ bool agent_ready(const struct agent *);
 void agent_step(struct agent *);
 /* => the connection was refused: it goes away, the program stays */
 void agent_refused(struct agent *);
+/* => one that is connected does nothing for a while */
+void agent_stop(struct agent *);
 /* => the thread ends with its process; descriptors go in agent_exit() */
 void agent_kill(struct agent *);
 void agent_exit(struct agent *);
@@ -108,6 +119,8 @@ void agent_hangup(struct agent *);
 
 /* The driver's: the agent has read its anchor and says HELLO. */
 extern void (*agent_hello)(struct agent *, const struct pagerd_anchor *);
+/* => the same of a holder, whose connection is its snapshot's */
+extern void (*agent_holds)(struct agent *, const struct pagerd_anchor *);
 /* => a connection ended without RELEASE: was that right? */
 extern void (*agent_lost)(struct agent *);
 

@@ -13,6 +13,7 @@
 #include "host.h"
 #include "kernel.h"
 #include "oracle.h"
+#include "snap.h"
 #include "store.h"
 #include "task.h"
 
@@ -114,6 +115,32 @@ add_agents(void)
 }
 
 static void
+add_snapshots(void)
+{
+	add("snapshots: wanted", snap_counts.asked);
+	add("snapshots: not frozen", snap_counts.unfrozen);
+	add("snapshots: taken", snap_counts.taken);
+	add("snapshots: refused", snap_counts.refused);
+	add("snapshots: timed out", snap_counts.timed_out);
+	add("snapshots: pagerd is stopped", snap_counts.stopping);
+	add("snapshots: holder came late", snap_counts.late);
+	add("snapshots: holder never came", snap_counts.mute);
+	add("snapshots: read", snap_counts.reads);
+	add("snapshots: pages read", snap_counts.pages);
+	add("snapshots: reader waited", snap_counts.waits);
+	add("snapshots: read after its parent's end", snap_counts.outlived);
+	add("snapshots: read after its holder's end", snap_counts.last);
+	add("snapshots: dropped", snap_counts.dropped);
+	add("snapshots: holder died", snap_counts.died);
+	add("snapshots: group not closed", host_counts.busy_groups);
+	add("agent: HOLD", agent_counts.holds);
+	add("agent: HOLD answered with garbage", agent_counts.holds_garbage);
+	add("agent: HOLD too late", agent_counts.holds_late);
+	add("agent: killed in fork", agent_counts.forks_killed);
+	add("agent: stopped", agent_counts.stops);
+}
+
+static void
 collect(void)
 {
 	nlines = 0;
@@ -121,6 +148,7 @@ collect(void)
 	add_kernel();
 	add_programs();
 	add_agents();
+	add_snapshots();
 	SIM_CHECK(nlines <= MAX_LINES);
 }
 

@@ -26,6 +26,7 @@
 #include "program.h"
 #include "settle.h"
 #include "sim.h"
+#include "snap.h"
 #include "store.h"
 #include "task.h"
 
@@ -209,8 +210,8 @@ act_agent_dies(void)
 	struct proc *p = pick_proc();
 	struct agent *a = p->agent;
 
-	if (!p->running || p->hostile || a->closed || !a->connected ||
-	    a->state == AGENT_HELLO || !sim_one_in(400))
+	if (!p->running || p->holder || p->hostile || a->closed ||
+	    !a->connected || a->state == AGENT_HELLO || !sim_one_in(400))
 		return false;
 	sim_trace("agent of %u dies alone", p->pid);
 	agent_counts.deaths++;
@@ -228,6 +229,47 @@ act_reap(void)
 	if (!p->running || !p->hostile || !sim_one_in(100))
 		return false;
 	proc_kill(p);
+	return true;
+}
+
+static bool
+act_hold(void)
+{
+	return sim_one_in(4) && snap_take(pick_proc());
+}
+
+/* SIGSTOP, as far as the daemon can tell; SIGCONT. */
+static bool
+act_stop_agent(void)
+{
+	struct proc *p = pick_proc();
+
+	if (!sim_one_in(60))
+		return false;
+	agent_stop(p->agent);
+	return true;
+}
+
+static bool
+act_go_on(void)
+{
+	struct proc *p = pick_proc();
+
+	if (!p->agent->stopped || !sim_one_in(8))
+		return false;
+	sim_trace("agent of %u goes on", p->pid);
+	p->agent->stopped = false;
+	return true;
+}
+
+static bool
+act_busy_group(void)
+{
+	struct proc *p = snap_orphan();
+
+	if (p == NULL || !sim_one_in(20))
+		return false;
+	host_close_group_of(p);
 	return true;
 }
 
@@ -252,6 +294,15 @@ static const struct action {
 	{ 20, act_hostile },
 	{ 20, act_agent_dies },
 	{ 20, act_reap },
+	{ 15, act_hold },
+	{ 80, snap_step },
+	{ 10, snap_read },
+	{ 10, snap_drop },
+	{ 10, snap_kill },
+	{ 10, snap_wait },
+	{ 10, act_stop_agent },
+	{ 10, act_go_on },
+	{ 5, act_busy_group },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -306,6 +357,7 @@ world_open(const char *store)
 	task_sigbus = sigbus;
 	agent_lost = lost;
 	agent_hello = host_attach;
+	agent_holds = snap_hello;
 	sim.settling = false;
 	host_open(store);
 	if (sim_one_in(2))
@@ -320,6 +372,7 @@ world_close(void)
 {
 	host_close();
 	kernel_reset();
+	snap_reset();
 	ctx_reset();
 	fds_reset();
 	store_reset();

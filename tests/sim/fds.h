@@ -21,6 +21,8 @@ enum fd_kind {
 	FD_MEM,
 	FD_PAGEMAP,
 	FD_MAPS,
+	FD_HOLD,   /* the holder's end of a snapshot's connection */
+	FD_DEVICE, /* /dev/userfaultfd */
 };
 
 int fds_open(enum fd_kind, void *object);

@@ -3,6 +3,7 @@
  */
 #include "host.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "oracle.h"
 #include "report.h"
 #include "runs.h"
+#include "snap.h"
 #include "store.h"
 #include "vm.h"
 
@@ -192,8 +194,8 @@ host_tick(void)
 	host.due_us = pager_tick(host.pager);
 }
 
-static void
-ask(struct mail *m, enum mail_op op, void (*done)(struct mail *))
+void
+host_ask(struct mail *m, enum mail_op op, void (*done)(struct mail *))
 {
 	m->op = op;
 	m->done = done;
@@ -251,8 +253,8 @@ host_dispatch(void)
 }
 
 /* What every answer does first. */
-static void
-answered(const struct mail *m)
+void
+host_answered(const struct mail *m)
 {
 	SIM_CHECK(host.asked > 0);
 	host.asked--;
@@ -263,7 +265,7 @@ answered(const struct mail *m)
 static void
 done_free(struct mail *m)
 {
-	answered(m);
+	host_answered(m);
 	free(m);
 }
 
@@ -324,11 +326,12 @@ done_attach(struct mail *m)
 	struct attach *t = (struct attach *)m;
 	struct proc *p = t->agent->proc;
 
-	answered(m);
+	host_answered(m);
 	if (m->result == 0) {
 		if (t->bad)
 			sim_fail("a bad HELLO of %u was accepted", p->pid);
 		p->space = t->m.space;
+		p->group = t->m.group_out;
 		SIM_CHECK(t->m.gauge != NULL);
 		sim_trace("%u is space %llx", p->pid,
 		    (unsigned long long)p->space);
@@ -343,6 +346,8 @@ done_attach(struct mail *m)
 			agent_refused(t->agent);
 	}
 	t->agent->connected = true;
+	if (p->holder)
+		snap_attached(p, m->result);
 	free(t);
 }
 
@@ -387,7 +392,8 @@ host_attach(struct agent *a, const struct pagerd_anchor *anchor)
 	struct mail_attach *m = &t->m;
 
 	t->agent = a;
-	a->state = AGENT_HELLO;
+	if (a->state != AGENT_GONE)
+		a->state = AGENT_HELLO;
 	m->pid = (pid_t)p->pid;
 	m->uid = 1000 + p->pid % 2;
 	m->area_start = addr_of(a->area);
@@ -414,7 +420,7 @@ host_attach(struct agent *a, const struct pagerd_anchor *anchor)
 	host_counts.attaches++;
 	sim_trace("%u says HELLO%s%s", p->pid, m->fork ? ", forked" : "",
 	    t->bad ? ", spoilt" : "");
-	ask(&m->m, MAIL_ATTACH, done_attach);
+	host_ask(&m->m, MAIL_ATTACH, done_attach);
 }
 
 struct adopt {
@@ -457,7 +463,7 @@ host_adopt(struct proc *p)
 	sim_trace("adopt %zu ranges of %u", t->m.nranges, p->pid);
 	t->proc = p;
 	p->adopts++;
-	ask(&t->m.m, MAIL_ADOPT, done_adopt);
+	host_ask(&t->m.m, MAIL_ADOPT, done_adopt);
 }
 
 void
@@ -468,7 +474,7 @@ host_reclaim(void)
 	m->group = host.group[sim_below(HOST_GROUPS)];
 	m->bytes = (uint64_t)(1 + sim_below(300)) * PAGE_SIZE;
 	sim_trace("reclaim %llu bytes", (unsigned long long)m->bytes);
-	ask(&m->m, MAIL_RECLAIM, done_free);
+	host_ask(&m->m, MAIL_RECLAIM, done_free);
 }
 
 void
@@ -480,7 +486,7 @@ host_limit(void)
 	m->limit_bytes =
 	    LIMIT_MIN_BYTES + (uint64_t)sim_below(1024) * PAGE_SIZE;
 	sim_trace("limit %llu", (unsigned long long)m->limit_bytes);
-	ask(&m->m, MAIL_GROUP_LIMIT, done_free);
+	host_ask(&m->m, MAIL_GROUP_LIMIT, done_free);
 }
 
 /*
@@ -525,7 +531,7 @@ ask_groups(void)
 
 	t->m.groups = t->info;
 	t->m.max = 1;
-	ask(&t->m.m, MAIL_GROUPS, done_free);
+	host_ask(&t->m.m, MAIL_GROUPS, done_free);
 }
 
 static void
@@ -535,7 +541,7 @@ ask_spaces(void)
 
 	t->m.spaces = t->info;
 	t->m.max = 3;
-	ask(&t->m.m, MAIL_SPACES, done_free);
+	host_ask(&t->m.m, MAIL_SPACES, done_free);
 }
 
 /* What a region was said to be made of, in pages. */
@@ -655,7 +661,7 @@ ask_regions(void)
 	t->m.max = 2;
 	t->m.space = kernel.procs[sim_below(kernel.nprocs)]->space;
 	t->m.from = addr_of(sim_below(SIM_PAGES));
-	ask(&t->m.m, MAIL_REGIONS, done_regions);
+	host_ask(&t->m.m, MAIL_REGIONS, done_regions);
 }
 
 void
@@ -700,7 +706,7 @@ done_check(struct mail *m)
 {
 	struct mail_check *c = (struct mail_check *)m;
 
-	answered(m);
+	host_answered(m);
 	for (uint64_t i = 0; i < c->nproblems && i < 8; i++) {
 		sim_trace("check: %s", c->problems[i]);
 		if (!is_harmless(c->problems[i]))
@@ -716,7 +722,7 @@ host_check(void)
 {
 	struct mail_check *m = calloc(1, sizeof(*m));
 
-	ask(&m->m, MAIL_CHECK, done_check);
+	host_ask(&m->m, MAIL_CHECK, done_check);
 }
 
 static void
@@ -724,7 +730,7 @@ done_stop(struct mail *m)
 {
 	struct mail_stop *s = (struct mail_stop *)m;
 
-	answered(m);
+	host_answered(m);
 	sim_trace("stopped: %llu home, %llu lost",
 	    (unsigned long long)s->home_pages,
 	    (unsigned long long)s->lost_pages);
@@ -741,7 +747,7 @@ host_stop(void)
 
 	sim_trace("stop");
 	host.stopping = true;
-	ask(&m->m, MAIL_STOP, done_stop);
+	host_ask(&m->m, MAIL_STOP, done_stop);
 }
 
 static uint32_t group_made;
@@ -751,7 +757,7 @@ done_group(struct mail *m)
 {
 	struct mail_group_new *g = (struct mail_group_new *)m;
 
-	answered(m);
+	host_answered(m);
 	SIM_CHECK(m->result == 0);
 	host.group[group_made] = g->id;
 	host.gauge[group_made] = g->gauge;
@@ -768,7 +774,7 @@ make_groups(void)
 		g->uid = 1000;
 		g->limit_bytes = LIMIT_MIN_BYTES;
 		g->token[0] = (uint8_t)(group_made + 1);
-		ask(&g->m, MAIL_GROUP_NEW, done_group);
+		host_ask(&g->m, MAIL_GROUP_NEW, done_group);
 		SIM_CHECK(host_receive());
 		host_dispatch();
 		atomic_store(&host.gauge[group_made]->foreign_pages, 1500);
@@ -778,7 +784,7 @@ make_groups(void)
 static void
 done_group_close(struct mail *m)
 {
-	answered(m);
+	host_answered(m);
 	if (m->result != 0)
 		sim_fail("a group cannot be closed: %d", m->result);
 	free(m);
@@ -791,11 +797,33 @@ host_close_groups(void)
 		struct mail_group_close *m = calloc(1, sizeof(*m));
 
 		m->id = host.group[i];
-		ask(&m->m, MAIL_GROUP_CLOSE, done_group_close);
+		host_ask(&m->m, MAIL_GROUP_CLOSE, done_group_close);
 		while (host_receive())
 			;
 		host_dispatch();
 	}
+}
+
+static void
+done_busy_group(struct mail *m)
+{
+	host_answered(m);
+	if (m->result != -EBUSY)
+		sim_fail("a group with somebody in it is closed: %d",
+		    m->result);
+	host_counts.busy_groups++;
+	free(m);
+}
+
+void
+host_close_group_of(const struct proc *p)
+{
+	struct mail_group_close *m = calloc(1, sizeof(*m));
+
+	m->id = p->group;
+	host_ask(&m->m, MAIL_GROUP_CLOSE, done_busy_group);
+	while (host_receive())
+		;
 }
 
 void
@@ -907,7 +935,7 @@ done_stats(struct mail *m)
 {
 	struct mail_stats *s = (struct mail_stats *)m;
 
-	answered(m);
+	host_answered(m);
 	for (size_t i = 0; i < NCOUNTERS; i++)
 		totals[i] += s->counters[i];
 	free(s->counters);
@@ -921,7 +949,7 @@ host_stats(void)
 
 	m->counters = calloc(NCOUNTERS, sizeof(*m->counters));
 	m->ncounters = NCOUNTERS;
-	ask(&m->m, MAIL_STATS, done_stats);
+	host_ask(&m->m, MAIL_STATS, done_stats);
 	while (host_receive())
 		;
 	host_dispatch();

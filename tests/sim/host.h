@@ -16,6 +16,8 @@
 
 #define HOST_GROUPS 2
 
+struct mail;
+
 struct host {
 	struct planes *planes;
 	struct backend *store;
@@ -37,7 +39,7 @@ extern struct host host;
 
 struct host_counts {
 	uint64_t deliveries, spurious, ticks, mails, attaches, refused, adopts;
-	uint64_t checks, harmless;
+	uint64_t checks, harmless, busy_groups;
 };
 extern struct host_counts host_counts;
 
@@ -52,6 +54,9 @@ void host_tick(void);
 bool host_receive(void);  /* => one mail goes to the pager; false: none */
 void host_dispatch(void); /* answers and notices go to their askers */
 
+/* => a mail is sent; what its answer does first */
+void host_ask(struct mail *, enum mail_op, void (*done)(struct mail *));
+void host_answered(const struct mail *);
 void host_attach(struct agent *, const struct pagerd_anchor *);
 void host_adopt(struct proc *);
 void host_reclaim(void);
@@ -62,6 +67,8 @@ void host_check(void);
 void host_check_answered(void);
 void host_stop(void);
 void host_close_groups(void);
+/* => a group that somebody is in cannot be closed */
+void host_close_group_of(const struct proc *);
 /* => the pager's counters are added to those of the runs before */
 void host_stats(void);
 uint64_t host_counter(const char *name); /* the sum so far */

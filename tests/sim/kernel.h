@@ -71,7 +71,10 @@ struct proc {
 	struct agent *agent;
 	uint32_t anchor; /* page, 0: none */
 	uint64_t space;  /* the pager's name for it, 0: not known */
+	uint32_t group;  /* and for its group */
 	bool raw;        /* made by a raw clone: has no agent */
+	bool holder;     /* of a snapshot: runs nothing but an agent */
+	bool frozen;     /* its tasks are to stand still */
 	bool marked;     /* its parent kept mappings from it (madvise) */
 	uint32_t nforks; /* children alive or dead */
 	uint32_t adopts; /* asked for and not answered yet */

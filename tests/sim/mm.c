@@ -133,7 +133,7 @@ mm_write(struct proc *p, uint32_t pg, uint32_t off, const void *src, size_t n)
 
 /* A pinned page stays with the parent alone: the child gets a copy. */
 static void
-fork_page(const struct vma *child, struct pte *from, struct pte *to)
+fork_page(const struct vma *child, struct pte *from, struct pte *to, bool live)
 {
 	if (pte_none(from)) {
 		to->poison = from->poison;
@@ -151,7 +151,7 @@ fork_page(const struct vma *child, struct pte *from, struct pte *to)
 		return;
 	}
 	from->frame->refs++;
-	from->frame->exclusive = false;
+	from->frame->exclusive = live && from->frame->exclusive;
 }
 
 static void
@@ -159,6 +159,7 @@ fork_vma(struct proc *parent, struct proc *child, const struct vma *v,
     struct ctx *ctx)
 {
 	struct vma *c = vma_map_like(child, v->start, v->end, v);
+	bool live = sim.opt.breaks == BREAK_HOLD_LIVE && child->holder;
 
 	c->busy = false;
 	if (v->ctx == NULL || v->ctx != parent->main || ctx == NULL) {
@@ -170,7 +171,7 @@ fork_vma(struct proc *parent, struct proc *child, const struct vma *v,
 	if (v->wipeonfork)
 		return;
 	for (uint32_t pg = v->start; pg < v->end; pg++)
-		fork_page(c, &parent->pte[pg], &child->pte[pg]);
+		fork_page(c, &parent->pte[pg], &child->pte[pg], live);
 }
 
 void

@@ -15,7 +15,7 @@ program_alive(void)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < kernel.nprocs; i++)
-		n += kernel.procs[i]->running;
+		n += kernel.procs[i]->running && !kernel.procs[i]->holder;
 	return n;
 }
 

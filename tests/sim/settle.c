@@ -17,6 +17,7 @@
 #include "kernel.h"
 #include "oracle.h"
 #include "program.h"
+#include "snap.h"
 #include "store.h"
 #include "task.h"
 
@@ -41,7 +42,9 @@ settle_end_one(struct proc *p)
 {
 	if (!p->ended || (!p->mm && p->agent->closed))
 		return false;
-	if (p->mm && (p->agent->closed || sim_one_in(2)))
+	if (p->mm && snap_is_reading(p) && p->agent->closed)
+		return false;
+	if (p->mm && !snap_is_reading(p) && (p->agent->closed || sim_one_in(2)))
 		proc_drop_mm(p);
 	else
 		agent_exit(p->agent);
@@ -109,6 +112,10 @@ step_all(void)
 {
 	bool any = step_procs();
 
+	if (snap_step_all()) {
+		progress();
+		any = true;
+	}
 	if (host_receive())
 		any = true;
 	while (sim_one_in(2) && host_deliver())
@@ -140,7 +147,7 @@ static bool
 settle_once(void)
 {
 	sim.now_us += sim_below(20);
-	if (step_all())
+	if (step_all() || snap_unstick(host.due_us == UINT64_MAX || jumps > 20))
 		return true;
 	if (host.due_us == UINT64_MAX)
 		return false;
@@ -195,6 +202,8 @@ check_waiters(void)
 		trace_hanging(p);
 		sim_fail("process %u waits and nobody wakes it", p->pid);
 	}
+	if (snap_is_hanging())
+		sim_fail("who reads a snapshot waits and nobody wakes it");
 }
 
 /*
@@ -225,7 +234,8 @@ check_memory(void)
 		struct proc *p = kernel.procs[i];
 		struct vma *v;
 
-		if (!p->mm || p->hostile || p->ended)
+		if (!p->mm || p->hostile || p->ended ||
+		    (p->holder && !snap_is_ready(p)))
 			continue;
 		TAILQ_FOREACH(v, &p->vmas, link) {
 			for (uint32_t pg = v->start; !v->agent && pg < v->end;
@@ -269,6 +279,7 @@ sweep(void)
 {
 	memset(cursors, 0, sizeof(cursors));
 	sweeping = true;
+	snap_read_all();
 	settle();
 	check_all();
 	sweeping = false;
@@ -300,17 +311,48 @@ check_released(void)
 	}
 }
 
+static bool
+is_forking(const struct proc *p)
+{
+	for (uint32_t i = 0; i < MAX_TASKS; i++) {
+		if (p->tasks[i].op == OP_FORK)
+			return true;
+	}
+	return false;
+}
+
 /* Who has not said HELLO yet cannot say what it did not inherit. */
 static bool
 somebody_forks(void)
 {
 	for (uint32_t i = 0; i < kernel.nprocs; i++) {
-		const struct agent *a = kernel.procs[i]->agent;
+		const struct proc *p = kernel.procs[i];
 
-		if (a->state == AGENT_ANCHOR || a->state == AGENT_HELLO)
+		if (is_forking(p))
+			return true;
+		if (!p->holder && (p->agent->state == AGENT_ANCHOR ||
+				      p->agent->state == AGENT_HELLO))
 			return true;
 	}
 	return false;
+}
+
+/* Snapshots are wanted, or under way, and agents stopped, when it comes. */
+static void
+hold_some(void)
+{
+	for (uint32_t n = sim_below(60); n > 0; n--) {
+		struct proc *p = kernel.procs[sim_below(kernel.nprocs)];
+
+		if (sim_one_in(10))
+			(void)snap_take(p);
+		if (sim_one_in(20))
+			agent_stop(p->agent);
+		(void)snap_step_all();
+		(void)host_receive();
+		if (p->running && agent_ready(p->agent))
+			agent_step(p->agent);
+	}
 }
 
 /* A stopped agent would keep the daemon waiting: it is killed after a while. */
@@ -319,6 +361,7 @@ stop(void)
 {
 	if (sim_one_in(2) || somebody_forks())
 		settle();
+	hold_some();
 	host_stop();
 	settle();
 	if (!host.stopped) {
@@ -327,6 +370,8 @@ stop(void)
 	}
 	if (!host.stopped)
 		sim_fail("the stop is not answered");
+	if (snap_any_alive())
+		sim_fail("a holder goes on after the stop");
 	check_released();
 	check_waiters();
 	check_memory();

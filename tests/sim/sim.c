@@ -34,6 +34,10 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_STORE_BYTE] = "store-byte",
 	[BREAK_DEDUP_BLIND] = "dedup-blind",
 	[BREAK_DEDUP_UID] = "dedup-uid",
+	[BREAK_HOLD_LIVE] = "hold-live",
+	[BREAK_HOLD_SLOTS] = "hold-slots",
+	[BREAK_HOLD_THAW] = "hold-thaw",
+	[BREAK_ANSWER_LOST] = "answer-lost",
 };
 
 const char *

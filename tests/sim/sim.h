@@ -47,6 +47,10 @@ enum sim_break {
 	BREAK_STORE_BYTE,  /* the store changes a byte now and then */
 	BREAK_DEDUP_BLIND, /* few hashes, and pages of one count as equal */
 	BREAK_DEDUP_UID,   /* users are not told apart */
+	BREAK_HOLD_LIVE,   /* a holder sees what its parent writes later */
+	BREAK_HOLD_SLOTS,  /* a holder's slots are not copied */
+	BREAK_HOLD_THAW,   /* the program goes on before it is forked */
+	BREAK_ANSWER_LOST, /* an answer that does not go ends the agent */
 	BREAK_COUNT,
 };
 

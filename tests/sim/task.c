@@ -21,9 +21,32 @@ task_init(struct task *t, struct proc *p, uint32_t index)
 	t->index = index;
 }
 
+/* In its own code, where a thread can be stopped. */
+static bool
+is_still(const struct task *t)
+{
+	if (!t->live || t->op == OP_NONE)
+		return true;
+	if (t->op == OP_READ || t->op == OP_WRITE)
+		return !task_blocked(t);
+	return t->op == OP_PIN && t->pin != NULL;
+}
+
+bool
+tasks_still(const struct proc *p)
+{
+	for (uint32_t i = 0; i < MAX_TASKS; i++) {
+		if (!is_still(&p->tasks[i]))
+			return false;
+	}
+	return true;
+}
+
 bool
 task_ready(const struct task *t)
 {
+	if (t->proc->frozen && is_still(t) && t->op != OP_PIN)
+		return false;
 	return t->live && (t->w.state == WAIT_IDLE || t->w.state == WAIT_WOKEN);
 }
 
@@ -247,7 +270,7 @@ add_event(struct task *t, struct ctx *c, struct uffd_message msg)
 
 /*
  * The thread waits until the agent has done what it is about; one that is gone
- * is not waited for.
+ * or stopped (then so is the thread) is not waited for.
  *
  * => the call is over
  */
@@ -257,7 +280,7 @@ announced(struct task *t)
 	const struct agent *a = t->proc->agent;
 
 	if (a->main_ctx == NULL || !a->main_ctx->enabled || !a->connected ||
-	    a->mood == MOOD_SILENT || a->state == AGENT_GONE)
+	    a->mood == MOOD_SILENT || a->stopped || a->state == AGENT_GONE)
 		return true;
 	if (a->state != AGENT_IDLE)
 		return false;
@@ -544,13 +567,14 @@ watched(const struct proc *p)
 	return false;
 }
 
-static struct proc *
-copy_process(struct proc *p, bool raw)
+struct proc *
+task_copy(struct proc *p, bool raw, bool holder)
 {
 	struct proc *c = proc_new(p);
 	struct vma *v;
 
 	c->raw = raw;
+	c->holder = holder;
 	c->hostile = p->hostile;
 	c->anchor = p->anchor;
 	if (watched(p)) {
@@ -574,7 +598,7 @@ task_fork(struct task *t, bool raw)
 
 	SIM_CHECK(t->op == OP_NONE);
 	t->op = OP_FORK;
-	t->child = copy_process(p, raw);
+	t->child = task_copy(p, raw, false);
 	p->nforks++;
 	sim_trace("task %u.%u forks %u%s", p->pid, t->index, t->child->pid,
 	    raw ? " raw" : "");

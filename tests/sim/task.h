@@ -61,6 +61,11 @@ void task_init(struct task *, struct proc *, uint32_t index);
 /* => it can do a step now */
 bool task_ready(const struct task *);
 bool task_blocked(const struct task *);
+/*
+ * => none of them is in a system call, or waits for a page: those of a frozen
+ *    process stay so, though I/O that they have begun may end
+ */
+bool tasks_still(const struct proc *);
 void task_step(struct task *);
 
 /* Beginning something: the task must be OP_NONE. */
@@ -80,6 +85,8 @@ void task_grow(struct task *, uint32_t pg, uint32_t n);
 void task_protect(struct task *, uint32_t pg, uint32_t n, bool read,
     bool write);
 void task_fork(struct task *, bool raw);
+/* => what fork(2) makes of a process; it does not run yet */
+struct proc *task_copy(struct proc *, bool raw, bool holder);
 /*
  * => somebody in the process is in a call that has put something new there: a
  *    program that means well does not touch it yet

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent_fake.h"
 #include "ctx.h"
 #include "fds.h"
 #include "kernel.h"
@@ -80,6 +81,16 @@ ctx_wake(struct ctx *c, uint64_t start, uint64_t end)
 	wake_range(&c->read, start, end);
 }
 
+static void release(struct ctx *);
+
+/* Nobody has read of the fork, nor ever will: the child is not watched. */
+static void
+release_unread(const struct waiter *w)
+{
+	if (w->msg.kind == UFFD_FORK && !w->child->released)
+		release(w->child);
+}
+
 static void
 release(struct ctx *c)
 {
@@ -97,8 +108,10 @@ release(struct ctx *c)
 		vma_merge(p);
 	}
 	ctx_wake(c, 0, UINT64_MAX);
-	TAILQ_FOREACH_SAFE(w, &c->event, link, next)
+	TAILQ_FOREACH_SAFE(w, &c->event, link, next) {
+		release_unread(w);
 		wake(w, &c->event);
+	}
 }
 
 void
@@ -171,6 +184,8 @@ ctx_event(struct ctx *c, struct waiter *w)
 	SIM_CHECK(w->state == WAIT_IDLE);
 	w->ctx = c;
 	w->since = sim.step;
+	if (c->released)
+		release_unread(w);
 	if (c->released || skipped(w->msg.kind)) {
 		w->state = WAIT_WOKEN;
 		return;
@@ -308,6 +323,9 @@ uffd_unregister(int fd, uint64_t start, uint64_t len)
 	uint32_t n = 0;
 
 	sim_trace("unregister(%u, %u..%u)", r.proc->pid, r.start, r.end);
+	/* Its agent is given up (home.c), and may go on just then. */
+	if (!r.ctx->main && sim_one_in(2))
+		r.proc->agent->stopped = false;
 	if (!r.proc->mm)
 		return -ENOMEM;
 	TAILQ_FOREACH(v, &r.proc->vmas, link) {
