@@ -30,10 +30,12 @@ static void
 take(struct call *call)
 {
 	struct roster_space *space = cmd_space(call, "pid");
-	const char *name = call_string(call, "name");
+	const char *name;
 
+	/* The call has ended then, and its parameters are gone. */
 	if (space == NULL)
 		return;
+	name = call_string(call, "name");
 	if (!group_name_valid(name))
 		call_invalid(call, "name");
 	else if (snapshots_find(call->hub, space->group->uid, name) != NULL)

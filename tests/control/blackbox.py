@@ -683,6 +683,15 @@ class Clients(Running):
         self.fails('NoSuchProcess', 'GetSpace', pid=1)
         self.fails('NoSuchProcess', 'ListRegions', pid=1 << 40)
         self.fails('NoSuchProcess', 'MapSpace', pid=1)
+        self.fails('NoSuchProcess', 'TakeSnapshot', pid=1, name='x')
+        # No agent answers for the plane of these tests.
+        self.fails('Failed', 'TakeSnapshot', pid=os.getpid(), name='x')
+        reply = self.call.raw('org.pagerd.TakeSnapshot', {
+            'pid': os.getpid(), 'name': 'no/name'})
+        self.assertEqual(reply['parameters'], {'parameter': 'name'})
+        self.fails('NoSuchSnapshot', 'DropSnapshot', name='x')
+        self.fails('NoSuchSnapshot', 'ExportSnapshot', name='x', fd=1)
+        self.assertEqual(self.call('ListSnapshots'), {'snapshots': []})
         for bad in (-1, 1.5, 'x', True):
             reply = self.call.raw('org.pagerd.MapSpace', {
                 'pid': os.getpid(), 'from': bad})
