@@ -3,6 +3,7 @@
  *
  * The order makes it exact.  Register first: from then on every page that
  * appears is announced by a fault, which waits until we are done here.  Then
+ * write-protect the zero pages, so that a write to one is announced too.  Then
  * make sure that no change of the mappings is under way: an unmap that the
  * model has not heard of would take away what is added now.  Then look which
  * pages are there.
@@ -15,6 +16,7 @@
 #include "evict.h"
 #include "peer.h"
 #include "planes.h"
+#include "refind.h"
 #include "uffd.h"
 
 #define RETRY_US 200
@@ -83,7 +85,8 @@ add_present(struct pager *p, struct client *c, uint64_t start, uint64_t end,
 	uint64_t at = start;
 
 	while (at < end) {
-		ssize_t n = peer_present(c->pagemap, &at, end, runs, RUNS);
+		ssize_t n =
+		    peer_scan(c->pagemap, PEER_CONTENT, &at, end, runs, RUNS);
 
 		if (n < 0)
 			return (int)n;
@@ -99,11 +102,62 @@ add_present(struct pager *p, struct client *c, uint64_t start, uint64_t end,
 	return 0;
 }
 
+/* Pages that have been written since the scan are writable again. */
+static int
+unprotect_content(struct client *c, uint64_t start, uint64_t end)
+{
+	struct peer_run runs[RUNS];
+	int r = 0;
+
+	while (r == 0 && start < end) {
+		ssize_t n = peer_scan(c->pagemap, PEER_CONTENT, &start, end,
+		    runs, RUNS);
+
+		if (n < 0)
+			return (int)n;
+		for (ssize_t i = 0; r == 0 && i < n; i++)
+			r = uffd_protect(c->uffd, runs[i].addr,
+			    runs[i].npages * PAGE_BYTES, false);
+	}
+	return r;
+}
+
+/*
+ * The kernel's zero page is what a program gets that reads before it writes.
+ * It takes no memory, so the model does not know it; but the write that makes
+ * it a page must be announced, or memory would grow without a fault.
+ */
+static int
+protect_zero(struct client *c, uint64_t start, uint64_t end)
+{
+	struct peer_run runs[RUNS];
+	int r = 0;
+
+	while (r == 0 && start < end) {
+		ssize_t n =
+		    peer_scan(c->pagemap, PEER_ZERO, &start, end, runs, RUNS);
+
+		if (n < 0)
+			return (int)n;
+		for (ssize_t i = 0; r == 0 && i < n; i++) {
+			uint64_t bytes = runs[i].npages * PAGE_BYTES;
+
+			r = uffd_protect(c->uffd, runs[i].addr, bytes, true);
+			if (r == 0)
+				r = unprotect_content(c, runs[i].addr,
+				    runs[i].addr + bytes);
+		}
+	}
+	return r;
+}
+
 static int
 add_range(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 {
-	int r = settled(c);
+	int r = c->pagemap < 0 ? 0 : protect_zero(c, start, end);
 
+	if (r == 0)
+		r = settled(c);
 	if (r == 0)
 		r = space_add(&p->vm, c->space, start, end, MEMTYPE_ANON);
 	return r;
@@ -213,6 +267,20 @@ adopt_end(struct pager *p, struct client *c, int result)
 	planes_answer(p->planes, &m->m, result);
 }
 
+/* => as refind_step() */
+static int
+find_again(struct pager *p, struct client *c, struct mail_adopt *m)
+{
+	uint64_t npages = 0;
+	int r = refind_step(p, c, &npages);
+
+	client_publish(p, c);
+	no_longer_foreign(p, c, npages);
+	m->adopted_pages += npages;
+	count(p, C_adopted, npages);
+	return r;
+}
+
 uint64_t
 adopt_step(struct pager *p, struct client *c)
 {
@@ -230,6 +298,14 @@ adopt_step(struct pager *p, struct client *c)
 		c->adopt_next++;
 	}
 	if (r == 0 && c->adopt_next < m->nranges)
+		return 0;
+	if (r == 0)
+		r = settled(c);
+	if (r == 0)
+		r = find_again(p, c, m);
+	if (r == -EAGAIN)
+		return now_us(p) + RETRY_US;
+	if (r > 0)
 		return 0;
 	adopt_end(p, c, r);
 	return UINT64_MAX;

@@ -19,6 +19,7 @@
 #include "client.h"
 #include "install.h"
 #include "outbox.h"
+#include "refind.h"
 #include "uffd.h"
 
 static void
@@ -77,6 +78,7 @@ event_fork(struct pager *p, struct client *c, int uffd)
 		fork_poison(c, child->uffd);
 	c->relatives = true;
 	child->relatives = true;
+	child->refind = c->refind;
 	if (budget_is_near(p, c->space->group)) {
 		c->protect = true;
 		child->protect = true;
@@ -105,10 +107,13 @@ event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
 	case UFFD_REMAP:
 		count(p, C_events_remap, 1);
 		r = space_remap(&p->vm, c->space, m->addr, m->to, m->len);
+		if (c->refind.to > 0)
+			refind_note(c, m->to, m->to + m->len);
 		break;
 	case UFFD_REMOVE:
 		count(p, C_events_remove, 1);
 		space_remove(&p->vm, c->space, m->addr, m->end);
+		refind_note(c, m->addr, m->end);
 		break;
 	case UFFD_UNMAP:
 		count(p, C_events_unmap, 1);

@@ -52,16 +52,24 @@ resolve_fill(struct pager *p, struct client *c, struct region *r,
 	return install_fill(p, c, r, page, n, keep);
 }
 
+/*
+ * A write to a page that a fork shares makes it two; a write to the kernel's
+ * zero page, which the model does not know, makes it one.
+ */
+static bool
+unprotect_takes_room(uint64_t slot)
+{
+	return slot_forked(slot) || slot_state(slot) == SLOT_UNKNOWN;
+}
+
 static int
 resolve_in(struct pager *p, struct client *c, struct region *r, struct fault *f)
 {
 	uint64_t page = region_page(r, f->addr);
 	enum plan plan = r->memtype->plan(&p->vm, r, page, f->access);
 
-	/* A write to a page that a fork shares makes it two: that takes room.
-	 */
 	if (plan == PLAN_UNPROTECT &&
-	    !slot_forked(region_slot(&p->vm, r, page))) {
+	    !unprotect_takes_room(region_slot(&p->vm, r, page))) {
 		r->readahead.write = true;
 		return install_unprotect(p, c, r, page);
 	}

@@ -28,11 +28,8 @@ install_zero(struct pager *p, struct client *c, struct region *r, uint64_t page)
 	uint64_t addr = region_addr(r, page);
 	ssize_t n = uffd_copy(c->uffd, addr, p->zeros, PAGE_BYTES, 0);
 
-	if (n == -EEXIST) {
-		if (slot_state(region_slot(&p->vm, r, page)) == SLOT_UNKNOWN)
-			region_resident(&p->vm, r, page);
+	if (n == -EEXIST)
 		return install_exists(p, c, addr);
-	}
 	if (n < 0)
 		return (int)n;
 	region_resident(&p->vm, r, page);
@@ -148,7 +145,10 @@ install_unprotect(struct pager *p, struct client *c, struct region *r,
 		atomic_fetch_add(&budget_of(p, c->space->group)
 				      ->gauge.parted_pages,
 		    1);
-	if (slot_state(slot) == SLOT_RESIDENT)
+	/* Of what the model does not know, it was the kernel's zero page. */
+	if (slot_state(slot) == SLOT_UNKNOWN)
+		budget_installed(p, c->space->group, 1);
+	if (slot_state(slot) != SLOT_OUT)
 		region_resident(&p->vm, r, page);
 	count(p, C_unprotects, 1);
 	return 0;

@@ -15,6 +15,7 @@
 #include "memtype.h"
 #include "pager.h"
 #include "pagerd/protocol.h"
+#include "refind.h"
 #include "vm.h"
 
 #define FILL_PAGES 32u /* pages installed by one call, at most */
@@ -102,6 +103,7 @@ struct client { /* one for each space, by its index */
 	uint64_t hold_until_us;
 	struct mail_adopt *adopt; /* being worked on */
 	size_t adopt_next;
+	struct refind refind;
 	uint64_t faults_total, evicted, refaults, zero_fills;
 };
 

@@ -74,38 +74,9 @@ peer_pages(int pagemap, uint64_t addr, size_t npages, uint8_t *flags)
 	return 0;
 }
 
-/* Kernels before 6.7: page by page. */
-static ssize_t
-present_by_pagemap(int pagemap, uint64_t *addr, uint64_t end,
-    struct peer_run *runs, size_t max)
-{
-	uint64_t entries[PAGEMAP_BATCH];
-	uint64_t left = (end - *addr) / PAGE;
-	size_t n = left < PAGEMAP_BATCH ? left : PAGEMAP_BATCH;
-	ssize_t nruns = 0;
-	int r = pagemap_read(pagemap, *addr, n, entries);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++, *addr += PAGE) {
-		struct peer_run *last = nruns > 0 ? &runs[nruns - 1] : NULL;
-
-		if ((flags_of(entries[i]) & (PEER_PRESENT | PEER_SWAPPED)) == 0)
-			continue;
-		if (last != NULL && last->addr + last->npages * PAGE == *addr) {
-			last->npages++;
-			continue;
-		}
-		if ((size_t)nruns == max)
-			break;
-		runs[nruns++] = (struct peer_run){ *addr, 1 };
-	}
-	return nruns;
-}
-
 ssize_t
-peer_present(int pagemap, uint64_t *addr, uint64_t end, struct peer_run *runs,
-    size_t max)
+peer_scan(int pagemap, enum peer_kind kind, uint64_t *addr, uint64_t end,
+    struct peer_run *runs, size_t max)
 {
 	struct page_region found[64];
 	struct pm_scan_arg arg = {
@@ -114,13 +85,13 @@ peer_present(int pagemap, uint64_t *addr, uint64_t end, struct peer_run *runs,
 		.end = end,
 		.vec = (uintptr_t)found,
 		.vec_len = max < 64 ? max : 64,
+		.category_inverted = kind == PEER_ZERO ? 0 : PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT,
+		.return_mask = PAGE_IS_PFNZERO,
 	};
 	int n = ioctl(pagemap, PAGEMAP_SCAN, &arg);
 
-	if (n < 0 && errno == ENOTTY)
-		return present_by_pagemap(pagemap, addr, end, runs, max);
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)

@@ -30,13 +30,18 @@ struct peer_run {
 	uint64_t npages;
 };
 
+enum peer_kind {
+	PEER_CONTENT, /* pages in memory or swapped, with bytes of their own */
+	PEER_ZERO,    /* the kernel's zero page, which takes no memory */
+};
+
 /*
- * peer_present: runs of present or swapped pages in [*addr, end)
+ * peer_scan: runs of such pages in [*addr, end)
  *
  * => returns the number of runs, at most max; *addr moves behind what was
  *    looked at, == end when all was; or -errno
  */
-ssize_t peer_present(int pagemap, uint64_t *addr, uint64_t end,
+ssize_t peer_scan(int pagemap, enum peer_kind, uint64_t *addr, uint64_t end,
     struct peer_run *, size_t max);
 
 struct peer_vma {

@@ -16,6 +16,7 @@
 
 #define PAGE_IS_PRESENT (1 << 3)
 #define PAGE_IS_SWAPPED (1 << 4)
+#define PAGE_IS_PFNZERO (1 << 5)
 
 struct page_region {
 	__u64 start;

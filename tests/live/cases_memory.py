@@ -10,8 +10,9 @@ from harness import MIB, check
 CASES = {}
 
 MEMOPS = ('mremap-size', 'mremap-move', 'mremap-dontunmap', 'munmap',
-          'dontneed', 'free', 'mprotect', 'mprotect-split', 'mlock',
-          'populate', 'brk', 'thp', 'fresh', 'fresh-near')
+          'dontneed', 'free', 'free-reuse', 'mprotect', 'mprotect-split',
+          'mlock', 'populate', 'brk', 'thp', 'fresh', 'fresh-near',
+          'read-first')
 FORKS = ('halves', 'read-only', 'grandchildren', 'many', 'orphan', 'wipe',
          'remap', 'threaded')
 # Children that no library notices get no agent: they are served, and their

@@ -362,7 +362,7 @@ STRESS_AS_USER = ('madvise',)
 # Their mappings are also shared, locked, read-only, the program's own
 # userfaultfd's, or populated at once by the kernel: nobody can evict, or
 # foresee, those.
-STRESS_WITHOUT_BUDGET = ('mmap', 'madvise', 'userfaultfd')
+STRESS_WITHOUT_BUDGET = ('mmap', 'userfaultfd')
 
 
 def stress_case(which, **options):

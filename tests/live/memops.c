@@ -229,6 +229,43 @@ op_free(struct area *a)
 	area_verify(a, 2 * q, n - 2 * q, "written after MADV_FREE");
 }
 
+/*
+ * Given up, kept by the kernel, and written again: no fault tells of it.  The
+ * area must be pushed out of memory once more all the same.
+ */
+static void
+op_free_reuse(struct area *a)
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		if (madvise(a->base, a->npages * PAGE, MADV_FREE) < 0)
+			live_die("MADV_FREE: %s", strerror(errno));
+		area_fill(a, 0, a->npages, 20 + i);
+		area_verify(a, 0, a->npages, "written again");
+	}
+	live_push_area(a);
+	area_verify(a, 0, a->npages, "pushed out");
+}
+
+/*
+ * What is read before it is written is the kernel's zero page, which takes no
+ * memory: a write makes it a page, and was no missing fault.
+ */
+static void
+op_read_first(struct area *a)
+{
+	struct area b;
+
+	area_new(&b, 3 * a->npages);
+	area_verify(&b, 0, b.npages, "read first");
+	area_fill(&b, 0, b.npages, 31);
+	area_verify(&b, 0, b.npages, "read, then written");
+	live_push_area(&b);
+	area_verify(&b, 0, b.npages, "pushed out");
+	area_verify(a, 0, a->npages, "beside");
+}
+
 static void
 protect(struct area *a, size_t from, size_t n, int prot)
 {
@@ -444,6 +481,8 @@ static const struct {
 	{ "munmap", op_munmap },
 	{ "dontneed", op_dontneed },
 	{ "free", op_free },
+	{ "free-reuse", op_free_reuse },
+	{ "read-first", op_read_first, 6 },
 	{ "mprotect", op_mprotect },
 	{ "mprotect-split", op_mprotect_split },
 	{ "mlock", op_mlock },

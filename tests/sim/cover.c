@@ -57,6 +57,7 @@ add_kernel(void)
 	add("kernel: lazily freed pages lost", kernel.lazy_lost);
 	add("kernel: pages swapped", kernel.swaps);
 	add("kernel: zero pages", kernel.zero_pages);
+	add("kernel: writes to protected zero pages", kernel.zero_waits);
 	add("uffd: -EAGAIN", ctx_counts.again);
 	add("uffd: -EEXIST", ctx_counts.exist);
 	add("uffd: -ENOENT", ctx_counts.noent);
@@ -165,6 +166,16 @@ cover_print(void)
 	    (unsigned long long)agent_counts.unshare_faults);
 	printf("%-36s %llu\n", "check: harmless differences",
 	    (unsigned long long)host_counts.harmless);
+}
+
+bool
+cover_complete(void)
+{
+	collect();
+	for (uint32_t i = 0; i < nlines; i++)
+		if (lines[i].n == 0)
+			return false;
+	return true;
 }
 
 uint32_t

@@ -7,7 +7,9 @@
  *
  * A run is a world of its own: some processes, a pager, so many random steps,
  * now and then a moment of quiet in which everything has to be right, and an
- * end at which nothing may be left.  SIM_STEPS in the environment replaces
+ * end at which nothing may be left.  With --coverage it ends as soon as all has
+ * happened that is to happen, and fails if steps run out before.  SIM_STEPS in
+ *the environment replaces
  * --steps, TEST_SEED replaces --seed.
  */
 #include <errno.h>
@@ -406,7 +408,7 @@ run_all(const struct settings *s)
 	static const char *const stores[] = { "ram", "null" };
 	uint64_t done = 0, n = 0;
 
-	while (done < sim.opt.steps) {
+	while (done < sim.opt.steps && !(s->coverage && cover_complete())) {
 		uint64_t left = sim.opt.steps - done;
 
 		left = left < RUN_STEPS ? left : RUN_STEPS;

@@ -597,6 +597,24 @@ check_map(const struct region_info *region, uint64_t space)
 	SIM_CHECK(t.out == u->out_bytes / PAGE_SIZE);
 }
 
+bool
+host_knows(uint64_t space, uint64_t addr)
+{
+	const struct vm *vm = pager_vm(host.pager);
+	struct region *r;
+
+	for (uint32_t i = 1; i < table_high(&vm->spaces); i++) {
+		struct space *sp = &vm->space_index[i];
+
+		if (sp->rec == NULL || sp->rec->id != space)
+			continue;
+		r = space_find(sp, addr);
+		return r == NULL || slot_state(region_slot(vm, r,
+					region_page(r, addr))) != SLOT_UNKNOWN;
+	}
+	return true;
+}
+
 static void
 check_usage(const struct usage_info *u)
 {

@@ -72,6 +72,8 @@ void host_close_group_of(const struct proc *);
 /* => the pager's counters are added to those of the runs before */
 void host_stats(void);
 uint64_t host_counter(const char *name); /* the sum so far */
+/* => false: a page of managed memory that the model takes for untouched */
+bool host_knows(uint64_t space, uint64_t addr);
 /* => what the pager keeps once every process is gone has to be nothing */
 void host_check_empty(void);
 void host_check_model(void);

@@ -84,7 +84,7 @@ struct kernel {
 	struct proc *procs[PROC_MAX];
 	uint32_t nprocs;
 	/* What happened, for the report of coverage. */
-	uint64_t cow, reuses, lazy_lost, swaps, zero_pages;
+	uint64_t cow, reuses, lazy_lost, swaps, zero_pages, zero_waits;
 };
 
 extern struct kernel kernel;

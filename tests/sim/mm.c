@@ -82,8 +82,10 @@ break_sharing(struct pte *e)
 static enum access_result
 write_present(const struct vma *v, struct pte *e)
 {
-	if (e->wp && v->ctx != NULL && v->wp)
+	if (e->wp && v->ctx != NULL && v->wp) {
+		kernel.zero_waits += e->zero;
 		return ACCESS_WP;
+	}
 	SIM_CHECK(!e->wp);
 	if (e->zero) {
 		memset(e, 0, sizeof(*e));

@@ -62,9 +62,18 @@ peer_pages(int pagemap, uint64_t addr, size_t npages, uint8_t *flags)
 	return 0;
 }
 
+/* A poisoned page is none. */
+static bool
+is_kind(const struct proc *p, uint32_t pg, enum peer_kind kind)
+{
+	if (kind == PEER_ZERO && sim.opt.breaks == BREAK_ZERO_MISSED)
+		return false;
+	return flags_of(p, pg) != 0 && p->pte[pg].zero == (kind == PEER_ZERO);
+}
+
 ssize_t
-peer_present(int pagemap, uint64_t *addr, uint64_t end, struct peer_run *runs,
-    size_t max)
+peer_scan(int pagemap, enum peer_kind kind, uint64_t *addr, uint64_t end,
+    struct peer_run *runs, size_t max)
 {
 	struct proc *p = fds_get(pagemap, FD_PAGEMAP);
 	struct peer_run *last = NULL;
@@ -80,7 +89,7 @@ peer_present(int pagemap, uint64_t *addr, uint64_t end, struct peer_run *runs,
 			*addr = end;
 			break;
 		}
-		if (flags_of(p, pg) == 0)
+		if (!is_kind(p, pg, kind))
 			continue;
 		if (last != NULL &&
 		    last->addr + last->npages * PAGE_SIZE == *addr) {

@@ -206,6 +206,23 @@ check_waiters(void)
 		sim_fail("who reads a snapshot waits and nobody wakes it");
 }
 
+static bool
+adoptable(const struct proc *p)
+{
+	return p->running && !p->raw && !p->hostile && !p->holder &&
+	       p->space != 0 && p->agent->state == AGENT_IDLE &&
+	       !p->agent->stopped;
+}
+
+/* Memory that nobody counts would not be kept within any budget. */
+static void
+check_known(const struct proc *p, const struct vma *v, uint32_t pg)
+{
+	if (p->pte[pg].frame != NULL && v->ctx != NULL && adoptable(p) &&
+	    !host_knows(p->space, addr_of(pg)))
+		sim_fail("process %u has page %u and nobody knows", p->pid, pg);
+}
+
 /*
  * What is in memory has to be right; what is not, too, where nobody but the
  * kernel would fill it.
@@ -239,8 +256,10 @@ check_memory(void)
 			continue;
 		TAILQ_FOREACH(v, &p->vmas, link) {
 			for (uint32_t pg = v->start; !v->agent && pg < v->end;
-			     pg++)
+			     pg++) {
 				check_page(p, v, pg);
+				check_known(p, v, pg);
+			}
 		}
 	}
 }
@@ -267,9 +286,20 @@ kill_hostile(void)
 	}
 }
 
+/* What programs have let go of and kept is found when memory is adopted. */
+static void
+adopt_all(void)
+{
+	for (uint32_t i = 0; i < kernel.nprocs; i++)
+		if (adoptable(kernel.procs[i]))
+			host_adopt(kernel.procs[i]);
+}
+
 void
 settle_check(void)
 {
+	settle();
+	adopt_all();
 	settle();
 	check_all();
 }
@@ -280,6 +310,8 @@ sweep(void)
 	memset(cursors, 0, sizeof(cursors));
 	sweeping = true;
 	snap_read_all();
+	settle();
+	adopt_all();
 	settle();
 	check_all();
 	sweeping = false;

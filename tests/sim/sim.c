@@ -38,6 +38,7 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_HOLD_SLOTS] = "hold-slots",
 	[BREAK_HOLD_THAW] = "hold-thaw",
 	[BREAK_ANSWER_LOST] = "answer-lost",
+	[BREAK_ZERO_MISSED] = "zero-missed",
 };
 
 const char *

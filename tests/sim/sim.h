@@ -51,6 +51,7 @@ enum sim_break {
 	BREAK_HOLD_SLOTS,  /* a holder's slots are not copied */
 	BREAK_HOLD_THAW,   /* the program goes on before it is forked */
 	BREAK_ANSWER_LOST, /* an answer that does not go ends the agent */
+	BREAK_ZERO_MISSED, /* zero pages are not found */
 	BREAK_COUNT,
 };
 
