@@ -280,7 +280,7 @@ watch_scan(struct roster_space *s)
 	k = scan_new(s, true);
 	if (k == NULL)
 		return;
-	if (scan_read(k, s) == 0 && k->n > 0) {
+	if (scan_read(k, s) == 0) {
 		k->mail.ranges = k->ranges;
 		k->mail.nranges = k->n;
 		if (hub_ask(k->hub, &k->mail.m) == 0) {
@@ -327,12 +327,10 @@ scan_grown(struct roster_group *g, uint64_t rescan)
 static void
 adopt_group(struct roster_group *g)
 {
-	struct roster_space *s;
-
 	g->adopted = true;
 	log_debug("group %s: nears its limit, adopting its memory", g->name);
-	TAILQ_FOREACH(s, &g->spaces, entry)
-		watch_scan(s);
+	/* Whose mappings change all the time takes long to read, and waits. */
+	scan_grown(g, 1);
 }
 
 /* Reads the smaps of all spaces for their shares; moved: they changed. */
@@ -463,7 +461,8 @@ sample(struct roster_group *g)
 	foresee(g);
 	calm = steer(g, &w);
 	moved = has_moved(g);
-	ms = pace_next(&g->pace, leeway(g, &w), moved, !calm);
+	/* What a program begins with is filled fast, and not by faults. */
+	ms = pace_next(&g->pace, leeway(g, &w), moved, !calm || !g->adopted);
 	ms = cost < PACE_MAX_MS && cost > ms ? cost : ms;
 	uv_update_time(&g->hub->loop);
 	uv_timer_start(&g->timer, on_timer, ms, 0);
