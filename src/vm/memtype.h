@@ -78,8 +78,13 @@ enum leave {
 
 struct memtype {
 	const char *name;
-	bool object;     /* its regions map an object */
-	bool own_pages;  /* slots of its regions are used */
+	bool object;    /* its regions map an object */
+	bool own_pages; /* slots of its regions are used */
+	/*
+	 * Pages of its own can be taken out of a client: the kernel moves
+	 * those of anonymous mappings alone (UFFDIO_MOVE).
+	 */
+	bool movable;
 	bool frozen;     /* a fork keeps what it shows: snapshots have it */
 	uint8_t sources; /* of its objects: bits by enum source_kind */
 

@@ -163,6 +163,21 @@ object_discharge(struct object *o)
 	o->rec->group = 0;
 }
 
+void
+object_charge(struct object *o, struct group *g)
+{
+	struct counts *c = &g->counts;
+
+	if (o->group != NULL)
+		return;
+	c->resident += o->counts.resident;
+	c->out += o->counts.out;
+	c->clean += o->counts.clean;
+	TAILQ_INSERT_TAIL(&g->objects, o, in_group);
+	o->group = g;
+	o->rec->group = g->index;
+}
+
 /* What clones of a region of the snapshot map is not this one any longer. */
 static void
 source_leave(struct vm *vm, struct object *o)
@@ -346,13 +361,25 @@ object_out(struct vm *vm, struct object *o, uint64_t page, uint32_t block)
 	object_set(vm, o, page, slot_make(SLOT_OUT, block, 0, false));
 }
 
-void
-object_restamp(struct vm *vm, struct object *o, uint64_t page)
+static void
+stamp(struct vm *vm, struct object *o, uint64_t page, uint8_t age)
 {
 	uint64_t slot = object_slot(vm, o, page);
 
 	if (slot_state(slot) == SLOT_RESIDENT)
 		object_set(vm, o, page,
-		    slot_make(SLOT_RESIDENT, slot_block(slot), epoch(o),
+		    slot_make(SLOT_RESIDENT, slot_block(slot), age,
 			slot_protected(slot)));
+}
+
+void
+object_restamp(struct vm *vm, struct object *o, uint64_t page)
+{
+	stamp(vm, o, page, epoch(o));
+}
+
+void
+object_age(struct vm *vm, struct object *o, uint64_t page)
+{
+	stamp(vm, o, page, (uint8_t)(epoch(o) - RECLAIM_MAX_AGE));
 }

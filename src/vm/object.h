@@ -81,6 +81,7 @@ struct object { /* index */
 	bool cached;                  /* in the tree of identities */
 	struct counts counts;
 	uint64_t hand; /* sweep: next page to look at */
+	uint64_t home; /* a stop has brought the pages below into the memfd */
 };
 
 struct object_spec {
@@ -110,8 +111,9 @@ void object_drop(struct vm *, struct object *);
 struct object *object_get(struct vm *, uint64_t id);
 /* => NULL: this user has none of that name */
 struct object *object_find(struct vm *, uint32_t uid, const char *name);
-/* => the object names no group any longer */
+/* => the object names no group any longer; or this one, if it named none */
 void object_discharge(struct object *);
+void object_charge(struct object *, struct group *);
 
 /* => regions that map it */
 uint32_t object_users(const struct vm *, const struct object *);
@@ -137,7 +139,8 @@ void object_clean(struct vm *, struct object *, uint64_t page);
 void object_filled(struct vm *, struct object *, uint64_t page, bool keep);
 /* => not in the memfd; block has the bytes (0: the one it names already) */
 void object_out(struct vm *, struct object *, uint64_t page, uint32_t block);
-/* => if resident, as young as a page installed now */
+/* => if resident, as young as a page installed now; or as old as can be */
 void object_restamp(struct vm *, struct object *, uint64_t page);
+void object_age(struct vm *, struct object *, uint64_t page);
 
 #endif

@@ -59,13 +59,13 @@ frame(const struct object *o, uint64_t page)
 }
 
 struct origin
-object_origin(const struct vm *vm, const struct object *o, uint64_t page)
+source_origin(const struct vm *vm, const struct object *o, uint64_t page)
 {
 	struct origin found = { .kind = ORIGIN_NOWHERE };
 	const struct region *r;
 	uint64_t p;
 
-	while (!of_slot(object_slot(vm, o, page), frame(o, page), &found)) {
+	do {
 		struct origin client;
 
 		if (of_source(o, page, &found, &r, &p))
@@ -81,8 +81,18 @@ object_origin(const struct vm *vm, const struct object *o, uint64_t page)
 		}
 		o = r->object;
 		page = region_object_page(r, p);
-	}
+	} while (!of_slot(object_slot(vm, o, page), frame(o, page), &found));
 	return found;
+}
+
+struct origin
+object_origin(const struct vm *vm, const struct object *o, uint64_t page)
+{
+	struct origin found;
+
+	if (of_slot(object_slot(vm, o, page), frame(o, page), &found))
+		return found;
+	return source_origin(vm, o, page);
 }
 
 struct origin

@@ -41,5 +41,8 @@ struct origin region_origin(const struct vm *, const struct region *,
     uint64_t page);
 struct origin object_origin(const struct vm *, const struct object *,
     uint64_t page);
+/* => the same, were the object's own page not there */
+struct origin source_origin(const struct vm *, const struct object *,
+    uint64_t page);
 
 #endif

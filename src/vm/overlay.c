@@ -1,5 +1,6 @@
 #include "overlay.h"
 
+#include "origin.h"
 #include "region.h"
 #include "vm.h"
 
@@ -40,11 +41,20 @@ overlay_writable(const struct vm *vm, const struct region *r, uint64_t page)
 	       !(r->rec->flags & REGION_READONLY);
 }
 
+/* The process that had the source's page may have died. */
+static bool
+is_last_copy(const struct vm *vm, const struct object *o, uint64_t page)
+{
+	struct origin from = source_origin(vm, o, page);
+
+	return from.kind == ORIGIN_NOWHERE ||
+	       (from.kind == ORIGIN_BLOCK &&
+		   where_kind(physblock_where(vm, from.block)) == WHERE_LOST);
+}
+
 enum leave
 overlay_leave(const struct vm *vm, const struct object *o, uint64_t page)
 {
-	(void)vm;
-	(void)o;
-	(void)page;
-	return LEAVE_DROP;
+	return is_last_copy(vm, o, page) ? leave_to_store(vm, o, page)
+					 : LEAVE_DROP;
 }

@@ -6,9 +6,27 @@
 static uint32_t
 window_next(const struct readahead *ra, uint64_t page)
 {
+	if (ra->sequential)
+		return READAHEAD_MAX;
 	if (page == 0 || page != ra->next)
 		return 1;
 	return ra->window < READAHEAD_MAX / 2 ? 2 * ra->window : READAHEAD_MAX;
+}
+
+uint32_t
+readahead_peek(const struct region *r, uint64_t page)
+{
+	uint32_t window = window_next(&r->readahead, page);
+	uint64_t left = r->rec->npages - page;
+
+	return left < window ? (uint32_t)left : window;
+}
+
+void
+readahead_took(struct region *r, uint64_t page, uint32_t n)
+{
+	r->readahead.window = readahead_peek(r, page);
+	r->readahead.next = page + n;
 }
 
 uint32_t

@@ -24,4 +24,11 @@ struct vm;
 uint32_t readahead_window(const struct vm *, struct region *, uint64_t page,
     uint32_t max);
 
+/*
+ * The same for the pages of an object, where looking and remembering are two
+ * steps: first they are brought into memory, then into the client.
+ */
+uint32_t readahead_peek(const struct region *, uint64_t page);
+void readahead_took(struct region *, uint64_t page, uint32_t n);
+
 #endif

@@ -94,7 +94,8 @@ sweep_range(struct sweep *s, struct space *sp, uint64_t from, uint64_t to)
 		uint64_t a = r->rec->start > from ? r->rec->start : from;
 		uint64_t b = region_end(r) < to ? region_end(r) : to;
 
-		if (r->counts.resident == 0 || r->rec->flags & REGION_PINNED)
+		if (r->counts.resident == 0 || !r->memtype->movable ||
+		    r->rec->flags & (REGION_PINNED | REGION_EXCLUDED))
 			continue;
 		at = sweep_region(s, r, a, b);
 		if (at < b)

@@ -359,16 +359,27 @@ region_copy_slot(struct vm *vm, struct region *r, uint64_t page, uint64_t slot)
 	(void)region_set(vm, r, page, slot);
 }
 
-void
-region_restamp(struct vm *vm, struct region *r, uint64_t page)
+static void
+stamp(struct vm *vm, struct region *r, uint64_t page, uint8_t age)
 {
 	uint64_t slot = region_slot(vm, r, page);
 
-	if (slot_state(slot) != SLOT_RESIDENT)
-		return;
-	(void)region_set(vm, r, page,
-	    slot_make(slot_state(slot), slot_block(slot),
-		r->space->group->epoch, slot_protected(slot)));
+	if (slot_state(slot) == SLOT_RESIDENT)
+		(void)region_set(vm, r, page,
+		    slot_make(SLOT_RESIDENT, slot_block(slot), age,
+			slot_protected(slot)));
+}
+
+void
+region_restamp(struct vm *vm, struct region *r, uint64_t page)
+{
+	stamp(vm, r, page, r->space->group->epoch);
+}
+
+void
+region_age(struct vm *vm, struct region *r, uint64_t page)
+{
+	stamp(vm, r, page, (uint8_t)(r->space->group->epoch - RECLAIM_MAX_AGE));
 }
 
 uint64_t

@@ -35,11 +35,14 @@ struct region_record {  /* truth */
 /* The client may not write to it (of anon, that is the kernel's to see to). */
 #define REGION_READONLY 1
 #define REGION_PINNED 2 /* its pages stay in memory */
+/* It is not registered any more: its pages, and a child's, must never leave. */
+#define REGION_EXCLUDED 4
 
 struct readahead {     /* pages of the region */
 	uint64_t next; /* where the stream goes on; 0: none yet */
 	uint32_t window;
-	bool write; /* the stream writes: fill writable */
+	bool sequential; /* it has been said that it will be read so */
+	bool write;      /* the stream writes: fill writable */
 };
 
 struct region {                /* index */
@@ -118,6 +121,8 @@ bool region_forgets_to_zero(const struct region *);
 void region_resident(struct vm *, struct region *, uint64_t page);
 /* => in the client since before it came under management: old */
 void region_found(struct vm *, struct region *, uint64_t page);
+/* => if resident, as old as a page can be: it leaves first */
+void region_age(struct vm *, struct region *, uint64_t page);
 /* => in the client, write-protected; the block it names stays its copy */
 void region_clean(struct vm *, struct region *, uint64_t page);
 /*

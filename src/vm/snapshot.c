@@ -35,6 +35,30 @@ snapshot_new(struct vm *vm, const struct space *from, const char *name,
 	return 0;
 }
 
+static void
+drop_thawed(struct vm *vm, struct space *sp)
+{
+	struct region *r, *next;
+
+	RB_FOREACH_SAFE(r, region_tree, &sp->regions, next)
+		if (!r->memtype->frozen)
+			(void)space_unmap(vm, sp, r->rec->start, region_end(r));
+}
+
+int
+snapshot_become(struct vm *vm, struct space *sp, const char *name)
+{
+	if (!name_valid(name) || space_is_snapshot(sp))
+		return -EINVAL;
+	if (snapshot_find(vm, sp->rec->uid, name) != NULL)
+		return -EEXIST;
+	drop_thawed(vm, sp);
+	sp->rec->flags |= SPACE_SNAPSHOT;
+	name_set(sp->rec->name, name);
+	TAILQ_INSERT_TAIL(&vm->snapshots, sp, snapshot);
+	return 0;
+}
+
 struct space *
 snapshot_find(struct vm *vm, uint32_t uid, const char *name)
 {

@@ -25,6 +25,13 @@ struct vm;
  */
 int snapshot_new(struct vm *, const struct space *sp, const char *name,
     struct space **);
+/*
+ * snapshot_become: a forked space is a snapshot from now on
+ *
+ * => memory that a fork does not freeze goes from it
+ * => 0; -EINVAL: a name that cannot be, or it is one; -EEXIST
+ */
+int snapshot_become(struct vm *, struct space *, const char *name);
 /* => NULL: this user has none of that name */
 struct space *snapshot_find(struct vm *, uint32_t uid, const char *name);
 /* => it has no name any longer; gone if no object comes from it */

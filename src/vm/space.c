@@ -214,15 +214,16 @@ space_add(struct vm *vm, struct space *sp, uint64_t start, uint64_t end,
 {
 	struct region *r, *left;
 	uint64_t npages = (end - start) >> PAGE_SHIFT;
-	int rc = may_change(sp, start, end);
+	int rc;
 
-	if (rc < 0 || memtype_get(memtype)->object)
-		return rc < 0 ? rc : -EINVAL;
+	/* A snapshot's too: its holder has had it all the time. */
+	if (!space_range_ok(start, end) || memtype_get(memtype)->object)
+		return -EINVAL;
 	if (!space_is_free(sp, start, end))
 		return -EEXIST;
 	left = start > 0 ? space_find(sp, start - 1) : NULL;
 	if (left != NULL && left->rec->memtype == memtype &&
-	    left->rec->flags == 0)
+	    left->rec->flags == 0 && !space_is_snapshot(sp))
 		return region_extend(vm, left, npages);
 	rc = region_new(vm, sp, start, npages, memtype, &r);
 	if (rc == 0)

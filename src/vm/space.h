@@ -106,7 +106,8 @@ bool space_is_free(struct space *, uint64_t start, uint64_t end);
  *
  * => grows the region that ends at start if that is of the same memtype
  * => 0; -EEXIST when some of it is managed already; -EINVAL (a memtype that
- *    needs an object, too); -EPERM; -ENOSPC
+ *    needs an object, too); -ENOSPC
+ * => also of a snapshot: its holder has had the memory all the time
  */
 int space_add(struct vm *, struct space *, uint64_t start, uint64_t end,
     uint8_t memtype);

@@ -429,6 +429,33 @@ vm_clearcache(void)
 	end();
 }
 
+/* Named memory outlives its group, and counts against the next one. */
+static void
+object_charge_again(void)
+{
+	struct group_record rec = { .limit_bytes = 64 << 20 };
+	struct object *o;
+	struct group *g;
+
+	begin();
+	o = new_shared(4);
+	object_resident(&vm, o, 0);
+	object_out(&vm, o, 1, new_block(1));
+	CHECK(group_new(&vm, &rec, &g) == 0);
+	object_charge(o, g);
+	CHECK(o->group == group && g->counts.resident == 0);
+	object_discharge(o);
+	CHECK(o->group == NULL && group->counts.resident == 0);
+	sound();
+	object_charge(o, g);
+	CHECK(o->group == g && g->counts.resident == 1 && g->counts.out == 1);
+	sound();
+	object_drop(&vm, o);
+	CHECK(g->counts.resident == 0 && g->counts.out == 0);
+	group_free(&vm, g);
+	end();
+}
+
 static const struct test tests[] = {
 	{ "object_lives_while_mapped_or_kept",
 	    object_lives_while_mapped_or_kept },
@@ -444,6 +471,7 @@ static const struct test tests[] = {
 	{ "vm_mapcachepage", vm_mapcachepage },
 	{ "cache_is_given_up", cache_is_given_up },
 	{ "vm_clearcache", vm_clearcache },
+	{ "object_charge_again", object_charge_again },
 };
 
 TEST_MAIN(tests)

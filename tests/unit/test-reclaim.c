@@ -127,11 +127,104 @@ reclaim_finds_frames(void)
 	end();
 }
 
+/* What is said to be cold leaves before what is old. */
+static void
+reclaim_takes_cold_first(void)
+{
+	struct victim v[8];
+	struct space *sp;
+	struct object *o;
+	uint32_t npages;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 100);
+	o = new_shared(100);
+	for (int i = 0; i < 3; i++)
+		reclaim_installed(group, group->marks.limit / 8);
+	for (uint64_t i = 0; i < 100; i++) {
+		put_resident(sp, i);
+		object_resident(&vm, o, i);
+	}
+	region_age(&vm, at(sp, 0), 70);
+	object_age(&vm, o, 80);
+	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages) == 1);
+	CHECK(npages == 1 && v[0].addr == ADDR(70));
+	CHECK(reclaim_pick_object(&vm, o, 10, v, 8, &npages) == 1);
+	CHECK(npages == 1 && v[0].addr == 80 * PAGE);
+	end();
+}
+
+/* The kernel moves no private page of a mapped file. */
+static void
+reclaim_leaves_clones_pages(void)
+{
+	struct victim v[8];
+	struct space *sp;
+	uint32_t npages;
+
+	begin();
+	sp = new_space();
+	map_all(sp, 0, new_image(10), 0);
+	put_resident(sp, 3);
+	while (reclaim_lower(group))
+		;
+	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages) == 0 && npages == 0);
+	end();
+}
+
+static void
+readahead_is_told(void)
+{
+	struct space *sp;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 100);
+	for (uint64_t i = 0; i < 100; i++)
+		put_out(sp, i, i);
+	at(sp, 0)->readahead.sequential = true;
+	CHECK(readahead_window(&vm, at(sp, 0), 50, READAHEAD_MAX) ==
+	      READAHEAD_MAX);
+	CHECK(readahead_window(&vm, at(sp, 0), 90, READAHEAD_MAX) == 10);
+	end();
+}
+
+/* Pages of an object: looking changes nothing, taking does. */
+static void
+readahead_of_objects(void)
+{
+	uint64_t page = 0;
+	struct space *sp;
+	struct region *r;
+	uint32_t n;
+
+	begin();
+	sp = new_space();
+	map_all(sp, 0, new_image(200), 0);
+	r = at(sp, 0);
+	CHECK(readahead_peek(r, 0) == 1 && readahead_peek(r, 0) == 1);
+	for (uint32_t want = 1; page < 190; want = want < 16 ? 2 * want : 32) {
+		n = readahead_peek(r, page);
+		CHECK(n == (want < 200 - page ? want : 200 - page));
+		readahead_took(r, page, n);
+		page += n;
+	}
+	CHECK(readahead_peek(r, 17) == 1);
+	readahead_took(r, 17, 1);
+	CHECK(readahead_peek(r, 18) == 2 && readahead_peek(r, 199) == 1);
+	end();
+}
+
 static const struct test tests[] = {
 	{ "readahead_grows_and_resets", readahead_grows_and_resets },
 	{ "reclaim_finds_all", reclaim_finds_all },
 	{ "reclaim_prefers_old", reclaim_prefers_old },
 	{ "reclaim_finds_frames", reclaim_finds_frames },
+	{ "reclaim_takes_cold_first", reclaim_takes_cold_first },
+	{ "reclaim_leaves_clones_pages", reclaim_leaves_clones_pages },
+	{ "readahead_is_told", readahead_is_told },
+	{ "readahead_of_objects", readahead_of_objects },
 };
 
 TEST_MAIN(tests)

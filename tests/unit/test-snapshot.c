@@ -41,7 +41,8 @@ snapshot_never_changes(void)
 	for (uint64_t i = 0; i < 4; i++)
 		put_out(sp, i, i);
 	snap = new_snapshot(sp, "s");
-	CHECK(space_add(&vm, snap, ADDR(4), ADDR(5), 0) == -EPERM);
+	CHECK(space_add(&vm, snap, ADDR(3), ADDR(4), 0) == -EEXIST);
+	CHECK(space_add(&vm, snap, ADDR(4), ADDR(5), 0) == 0);
 	CHECK(space_map(&vm, snap, &spec) == -EPERM);
 	CHECK(unmap(snap, 0, 1) == -EPERM);
 	CHECK(space_remap(&vm, snap, ADDR(0), ADDR(9), PAGE) == -EPERM);
@@ -78,6 +79,39 @@ snapshot_leaves_out_shared(void)
 	CHECK(snap->nregions == 3 && at(snap, 0) == NULL);
 	CHECK(object_users(&vm, image) == 2 && object_users(&vm, cached) == 2);
 	CHECK(object_users(&vm, shared) == 1);
+	end();
+}
+
+/* The holder: a fork that is a snapshot from then on. */
+static void
+snapshot_become_of_a_fork(void)
+{
+	struct space *sp, *holder, *to;
+	struct object *shared;
+
+	begin();
+	sp = new_space();
+	shared = new_shared(4);
+	map_all(sp, 0, shared, 0);
+	map(sp, 10, 4);
+	put_out(sp, 10, 1);
+	put_resident(sp, 11);
+	holder = new_space();
+	CHECK(space_fork(&vm, sp, holder) == 0);
+	CHECK(object_users(&vm, shared) == 2);
+	CHECK(snapshot_become(&vm, holder, "") == -EINVAL);
+	CHECK(snapshot_become(&vm, holder, "7") == 0);
+	CHECK(snapshot_become(&vm, holder, "8") == -EINVAL);
+	CHECK(space_is_snapshot(holder) && at(holder, 0) == NULL);
+	CHECK(object_users(&vm, shared) == 1);
+	CHECK(snapshot_become(&vm, sp, "7") == -EEXIST);
+	to = new_space();
+	CHECK(snapshot_clone(&vm, holder, to, ADDR(10), ADDR(14)) == 0);
+	CHECK(origin_at(to, 10).kind == ORIGIN_BLOCK);
+	CHECK(origin_at(to, 11).kind == ORIGIN_CLIENT);
+	snapshot_drop(&vm, holder);
+	CHECK(snapshots_gone == 0);
+	CHECK(unmap(to, 10, 4) == 0 && snapshots_gone == 1);
 	end();
 }
 
@@ -329,10 +363,45 @@ snapshot_loses_its_holder(void)
 	end();
 }
 
+/* Frames that clones have read are the last copy of what a holder lost. */
+static void
+snapshot_lost_frames_are_stored(void)
+{
+	struct space *sp, *snap, *to;
+	struct object *o;
+	uint32_t block;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 3);
+	put_resident(sp, 0);
+	put_out(sp, 1, 2);
+	snap = new_snapshot(sp, "s");
+	to = new_space();
+	CHECK(snapshot_clone(&vm, snap, to, ADDR(0), ADDR(3)) == 0);
+	o = space_find(to, ADDR(0))->object;
+	for (uint64_t i = 0; i < 3; i++) {
+		object_filled(&vm, o, i, false);
+		CHECK(object_leave(&vm, o, i) == LEAVE_DROP);
+	}
+	CHECK(snapshot_lose(&vm, snap) == 0);
+	CHECK(object_leave(&vm, o, 0) == LEAVE_CAPTURE);
+	CHECK(object_leave(&vm, o, 1) == LEAVE_DROP);
+	CHECK(object_leave(&vm, o, 2) == LEAVE_DROP);
+	CHECK(physblock_new(&vm, where_make(WHERE_STORED, 0, 7), &block) == 0);
+	object_out(&vm, o, 0, block);
+	sound();
+	CHECK(origin_at(to, 0).block == block);
+	object_filled(&vm, o, 0, true);
+	CHECK(object_leave(&vm, o, 0) == LEAVE_KEPT);
+	end();
+}
+
 static const struct test tests[] = {
 	{ "snapshot_names", snapshot_names },
 	{ "snapshot_never_changes", snapshot_never_changes },
 	{ "snapshot_leaves_out_shared", snapshot_leaves_out_shared },
+	{ "snapshot_become_of_a_fork", snapshot_become_of_a_fork },
 	{ "snapshot_without_room", snapshot_without_room },
 	{ "snapshot_goes_in_any_order", snapshot_goes_in_any_order },
 	{ "snapshot_clone_rejects", snapshot_clone_rejects },
@@ -341,6 +410,7 @@ static const struct test tests[] = {
 	{ "snapshot_clone_of_objects", snapshot_clone_of_objects },
 	{ "snapshot_chain", snapshot_chain },
 	{ "snapshot_loses_its_holder", snapshot_loses_its_holder },
+	{ "snapshot_lost_frames_are_stored", snapshot_lost_frames_are_stored },
 };
 
 TEST_MAIN(tests)
