@@ -30,6 +30,21 @@
  * with its main userfaultfd by itself (MISSING|WP), without a word: the daemon
  * learns of one by its first fault.
  *
+ * A second connection of the same process is a session of libpagerd, which
+ * maps memory of the daemon's.  It says REQUEST instead of HELLO, and gets a
+ * REPLY to each; at most one is outstanding.  The process must be managed.
+ *
+ *	   | ------- connect ------------> |
+ *	   | <------ WELCOME (1 fd) ------ |
+ *	   | ------- REQUEST ------------> |
+ *	   | <------ REPLY (0 or 1 fd) --- |
+ *
+ * A region is made in two steps: MAP (or CLONE, EXTEND) makes it in the model
+ * and says where and from which descriptor; the client maps it there; ARM
+ * registers it.  Until then nobody may touch it, and the process may not fork.
+ * UNMAP takes back what could not be finished; of a region that is armed the
+ * kernel tells when the client unmaps it.
+ *
  * All addresses are virtual addresses of the client, in bytes; all counts of
  * pages are in units of PAGERD_PAGE_SIZE.
  */
@@ -59,6 +74,9 @@ enum pagerd_msg_type {
 	PAGERD_MSG_DONE = 9,
 	PAGERD_MSG_RELEASE = 10,
 	PAGERD_MSG_HOLD = 11,
+	PAGERD_MSG_REQUEST = 12,
+	PAGERD_MSG_REPLY = 13,
+	PAGERD_MSG_DEPEND = 14,
 };
 
 struct pagerd_msg {
@@ -118,7 +136,7 @@ struct pagerd_anchor {
 };
 #define PAGERD_ANCHOR_MAGIC UINT64_C(0x726f68636e612e70)
 
-#define PAGERD_READY_INHERITED 1u /* pages of this process are out already */
+#define PAGERD_READY_INHERITED 1u /* it depends on the daemon already */
 
 /* daemon to client; fds: after FORK the main userfaultfd, to be kept open */
 struct pagerd_msg_ready {
@@ -194,8 +212,96 @@ struct pagerd_msg_done { /* answers EMPTY, UNSHARE and HOLD */
 	int32_t result; /* 0 or -errno */
 };
 
+/*
+ * The process maps memory of which only the daemon knows the contents: without
+ * a RELEASE it cannot go on.  Not answered, and not sent while HOLD is
+ * outstanding.
+ */
+struct pagerd_msg_depend {
+	struct pagerd_msg hdr;
+};
+
 struct pagerd_msg_release {
 	struct pagerd_msg hdr;
+};
+
+/* What a session may ask for, and what it needs and gets. */
+enum pagerd_op {
+	/* => is this process managed?  result 0, or -ESRCH */
+	PAGERD_OP_OPEN = 1,
+	/*
+	 * A new region in [arena, arena + arena_len).  addr: hint, or 0; len;
+	 * flags: MAP_*; name: of SHARED memory.  => addr, len, offset, and
+	 * unless it is anonymous the descriptor of what to map there
+	 */
+	PAGERD_OP_MAP = 2,
+	/*
+	 * The next region of snapshot name in [addr, arena + arena_len), copy
+	 * on write at its own address.  => as MAP; len 0, no descriptor: there
+	 * is none
+	 */
+	PAGERD_OP_CLONE = 3,
+	/* The region that starts at addr ends at addr + len from now on. */
+	PAGERD_OP_EXTEND = 4,
+	/* [addr, addr + len) is mapped now.  => it is registered */
+	PAGERD_OP_ARM = 5,
+	/* [addr, addr + len) is not managed any longer, and not registered */
+	PAGERD_OP_UNMAP = 6,
+	/* A snapshot of this process, called name. */
+	PAGERD_OP_SNAPSHOT = 7,
+	/* Snapshot name is given up. */
+	PAGERD_OP_DROP = 8,
+	/* Shared memory called name lives as long as it is mapped. */
+	PAGERD_OP_UNLINK = 9,
+	/* => the first region that ends above addr, else -ENOENT */
+	PAGERD_OP_QUERY = 10,
+	/* flags: ADVISE_*, of [addr, addr + len) */
+	PAGERD_OP_ADVISE = 11,
+};
+
+#define PAGERD_NAME_BYTES 64 /* with its NUL */
+
+enum pagerd_map_flags {
+	PAGERD_MAP_SHARED = 1 << 0,    /* name: one memory for all */
+	PAGERD_MAP_CREATE = 1 << 1,    /* SHARED: made if it is not there */
+	PAGERD_MAP_EXCLUSIVE = 1 << 2, /* SHARED, CREATE: -EEXIST if it is */
+	PAGERD_MAP_READONLY = 1 << 3,
+	PAGERD_MAP_FIXED = 1 << 4, /* at the hint or nowhere */
+	PAGERD_MAP_ALL = (1 << 5) - 1,
+};
+
+/* UNMAP: not managed, but its addresses stay taken, until UNMAP without it */
+#define PAGERD_UNMAP_KEEP 1u
+
+enum pagerd_advice {
+	PAGERD_ADVISE_COLD = 1,       /* goes out before all else */
+	PAGERD_ADVISE_SEQUENTIAL = 2, /* will be read in order */
+	PAGERD_ADVISE_NORMAL = 3,     /* it will not */
+	PAGERD_ADVISE_PIN = 4,        /* stays in memory */
+	PAGERD_ADVISE_UNPIN = 5,
+};
+
+struct pagerd_msg_request {
+	struct pagerd_msg hdr;
+	uint32_t op;    /* enum pagerd_op */
+	uint32_t flags; /* by op */
+	uint64_t arena, arena_len;
+	uint64_t addr, len;
+	uint64_t offset; /* MAP: of SHARED memory, bytes */
+	char name[PAGERD_NAME_BYTES];
+};
+
+struct pagerd_msg_reply {
+	struct pagerd_msg hdr;
+	int32_t result; /* 0 or -errno */
+	uint32_t flags; /* QUERY: PAGERD_MAP_READONLY, if it is */
+	uint64_t addr, len, offset;
+	/* QUERY */
+	uint64_t region; /* its id; of shared memory, that memory's */
+	uint64_t resident, out, shared; /* bytes */
+	uint32_t users;                 /* regions that map the same */
+	uint32_t reserved;
+	char memtype[16];
 };
 
 #endif

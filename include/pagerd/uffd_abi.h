@@ -37,6 +37,10 @@
 #define UFFD_FEATURE_MOVE (1 << 16)
 #endif
 
+#ifndef UFFDIO_CONTINUE_MODE_WP /* 6.4 */
+#define UFFDIO_CONTINUE_MODE_WP ((__u64)1 << 1)
+#endif
+
 #ifndef UFFDIO_POISON
 #define _UFFDIO_POISON (0x08)
 #define UFFDIO_POISON _IOWR(UFFDIO, _UFFDIO_POISON, struct uffdio_poison)

@@ -16,32 +16,16 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/io_uring.h>
-#include <linux/userfaultfd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pagerd/uffd_abi.h"
+
 #define DEVICE "/dev/userfaultfd"
 #define MEMLOCK_MIN (UINT64_C(256) << 20)
-
-/* Newer than the headers that this may be built with. */
-#ifndef USERFAULTFD_IOC_NEW
-#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
-#endif
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
-#ifndef UFFD_FEATURE_WP_UNPOPULATED
-#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
-#endif
-#ifndef UFFD_FEATURE_POISON
-#define UFFD_FEATURE_POISON (1 << 14)
-#endif
-#ifndef UFFD_FEATURE_MOVE
-#define UFFD_FEATURE_MOVE (1 << 16)
-#endif
 
 /* struct procmap_query of linux/fs.h since 6.11: only its size matters. */
 struct procmap_query_abi {
@@ -52,6 +36,9 @@ struct procmap_query_abi {
 #define EVENTS                                                                 \
 	(UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE |                \
 	    UFFD_FEATURE_EVENT_UNMAP)
+#define SHARED                                                                 \
+	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM |               \
+	    UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 
 static const struct entry {
 	const char *name;
@@ -106,6 +93,15 @@ static const struct entry {
 	    .yes = "pages can be captured (UFFDIO_MOVE)",
 	    .no = "pages cannot be captured (no UFFDIO_MOVE)",
 	    .advice = "use Linux 6.8 or newer",
+	},
+	{
+	    .name = "shared",
+	    .offset = offsetof(struct features, shared),
+	    .absent = FINDING_ERROR,
+	    .yes = "faults of shared memory are reported",
+	    .no = "the kernel reports no faults of shared memory",
+	    .advice = "use Linux 6.8 or newer with CONFIG_SHMEM and "
+		      "CONFIG_PTE_MARKER_UFFD_WP",
 	},
 	{
 	    .name = "wp-unpopulated",
@@ -235,6 +231,7 @@ probe_uffd(struct features *f)
 	bits = uffd_features(device, 0);
 	f->wp = bits & UFFD_FEATURE_PAGEFAULT_FLAG_WP;
 	f->events = (bits & EVENTS) == EVENTS;
+	f->shared = (bits & SHARED) == SHARED;
 	f->wp_unpopulated = bits & UFFD_FEATURE_WP_UNPOPULATED;
 	f->poison = bits & UFFD_FEATURE_POISON;
 	f->move = bits & UFFD_FEATURE_MOVE;

@@ -19,6 +19,7 @@ struct features {        /* const after features_probe() */
 	bool wp;         /* write-protect faults of anonymous memory */
 	bool events;     /* REMAP, REMOVE, UNMAP */
 	bool event_fork; /* and this process may ask for it */
+	bool shared;     /* MISSING, MINOR, WP of memory files */
 	bool wp_unpopulated;
 	bool poison;
 	bool move;

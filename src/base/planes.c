@@ -7,7 +7,8 @@
  * A notice is known by its address: all of them are members of struct planes.
  * The control plane counts the requests that are under way and refuses to make
  * more than ASKED_MAX, so to_control has room for every answer and every
- * notice at any time: the fault plane never has to wait for the other.
+ * notice at any time: the fault plane never has to wait for the other.  The
+ * last place is kept for MAIL_STOP.
  */
 #include "planes.h"
 
@@ -64,7 +65,7 @@ planes_ask(struct planes *p, struct mail *m)
 	int r;
 
 	ASSERT(m->done != NULL);
-	if (p->asked == ASKED_MAX)
+	if (p->asked >= (m->op == MAIL_STOP ? ASKED_MAX : ASKED_MAX - 1))
 		return -ENOBUFS;
 	m->result = 0;
 	r = mailbox_send(p->to_fault, m);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "pagerd/protocol.h"
 #include "size.h"
 
 #define GROUP_NAME_MAX 64
@@ -57,8 +58,13 @@ enum mail_op {
 	MAIL_ADOPT,
 	MAIL_RECLAIM,
 	MAIL_HOLD,
+	MAIL_LIBRARY,
+	MAIL_SNAPSHOT,
+	MAIL_FORGET,
+	MAIL_UNLINK,
 	MAIL_GROUPS,
 	MAIL_SPACES,
+	MAIL_OBJECTS,
 	MAIL_REGIONS,
 	MAIL_USAGE,
 	MAIL_MAP,
@@ -161,6 +167,41 @@ struct mail_hold {
 	int device; /* /dev/userfaultfd */
 };
 
+/*
+ * What a session of libpagerd asks for: protocol.h's REQUEST and REPLY.  The
+ * asker has looked at the request's size and made name end; the fault plane
+ * looks at all else.  SNAPSHOT and DROP are the control plane's.
+ */
+struct mail_library {
+	struct mail m;
+	uint64_t space;
+	uint64_t snapshot; /* CLONE: space id of what the name means */
+	struct pagerd_msg_request request;
+	struct pagerd_msg_reply reply; /* out: all but its header */
+	int fd; /* out: to send with it, then the asker's to close; or -1 */
+};
+
+/*
+ * A holder is a snapshot from now on: clones can come from it.
+ * MAIL_FORGET: nobody can ask for it any more; it is gone when its last clone
+ * is, or at once.  -ESRCH: there is no such space.
+ */
+struct mail_snapshot {
+	struct mail m;
+	uint64_t space;
+};
+
+/*
+ * Named memory gives its name up, and is gone when no region maps it any
+ * longer.  -ENOENT: there is none of that name.
+ */
+struct mail_unlink {
+	struct mail m;
+	uid_t uid;
+	bool any; /* if uid has none of that name, another user's */
+	char name[PAGERD_NAME_BYTES];
+};
+
 struct group_info {
 	uint32_t id;
 	uid_t uid;
@@ -189,6 +230,15 @@ struct space_info {
 	uint64_t resident_bytes, out_bytes, clean_bytes;
 	int64_t foreign_bytes;
 	uint64_t faults, evicted_pages, refault_pages, zero_fills;
+};
+
+/* Memory that has a name: it stays when no program maps it. */
+struct object_info {
+	uint64_t id;
+	uid_t uid;
+	char name[PAGERD_NAME_BYTES];
+	uint64_t bytes, resident_bytes, out_bytes;
+	uint32_t users; /* regions that map it */
 };
 
 /* What pages cost, and what of them they share: vm/usage.h. */
@@ -223,6 +273,13 @@ struct mail_groups {
 struct mail_spaces {
 	struct mail m;
 	struct space_info *spaces;
+	size_t max, n;
+	bool more;
+};
+
+struct mail_objects { /* all that have a name */
+	struct mail m;
+	struct object_info *objects;
 	size_t max, n;
 	bool more;
 };

@@ -10,6 +10,7 @@ static void
 drop(struct call *call)
 {
 	struct snapshot *s = cmd_snapshot(call, "name");
+	int r;
 
 	if (s == NULL)
 		return;
@@ -19,8 +20,11 @@ drop(struct call *call)
 			"the snapshot is being exported: wait for its end"));
 		return;
 	}
-	snapshots_drop(call->hub, s);
-	call_reply(call, NULL);
+	r = snapshots_drop(call->hub, s);
+	if (r < 0)
+		call_failed(call, "the snapshot was not dropped", r);
+	else
+		call_reply(call, NULL);
 }
 
 const struct cmd cmd_drop_snapshot = {

@@ -42,7 +42,8 @@ take(struct call *call)
 		call_error(call, "SnapshotExists",
 		    json_pack("{s:s}", "snapshot", name));
 	else
-		snapshots_take(call->hub, space, name, taken, call);
+		snapshots_take(call->hub, space, space->group->uid, name, taken,
+		    call);
 }
 
 const struct cmd cmd_take_snapshot = {

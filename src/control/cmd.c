@@ -18,9 +18,9 @@
 extern const struct cmd cmd_check, cmd_close_group, cmd_create_group,
     cmd_diagnose, cmd_drop_snapshot, cmd_export_snapshot, cmd_get_group,
     cmd_get_info, cmd_get_interface, cmd_get_space, cmd_get_stats,
-    cmd_get_version, cmd_list_groups, cmd_list_regions, cmd_list_snapshots,
-    cmd_list_spaces, cmd_map_space, cmd_reclaim, cmd_set_limit,
-    cmd_set_log_level, cmd_take_snapshot;
+    cmd_get_version, cmd_list_groups, cmd_list_regions, cmd_list_shared,
+    cmd_list_snapshots, cmd_list_spaces, cmd_map_space, cmd_reclaim,
+    cmd_set_limit, cmd_set_log_level, cmd_take_snapshot, cmd_unlink_shared;
 
 const struct cmd *const cmd_list[] = {
 	&cmd_check,
@@ -37,6 +37,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_get_version,
 	&cmd_list_groups,
 	&cmd_list_regions,
+	&cmd_list_shared,
 	&cmd_list_snapshots,
 	&cmd_list_spaces,
 	&cmd_map_space,
@@ -44,6 +45,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_set_limit,
 	&cmd_set_log_level,
 	&cmd_take_snapshot,
+	&cmd_unlink_shared,
 	NULL,
 };
 

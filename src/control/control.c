@@ -25,6 +25,7 @@
 #include "notices.h"
 #include "notify.h"
 #include "planes.h"
+#include "session.h"
 #include "settings.h"
 #include "varlink.h"
 #include "watch.h"
@@ -99,6 +100,8 @@ hub_stop(struct hub *hub, const char *why, int result)
 		return;
 	log_info("stopping: %s", why);
 	notify_stopping();
+	/* The last that may be asked for before the end. */
+	snapshots_drop_all(hub);
 	hub_enter(hub, HUB_STOP);
 	hub->result = result;
 	close_handle(&hub->client_poll);
@@ -106,13 +109,13 @@ hub_stop(struct hub *hub, const char *why, int result)
 	close_handle(&hub->control_pipe);
 	listeners_stop(hub->setup->listeners);
 	handshake_drop_all(hub);
+	session_stop_all(hub);
 	watch_stop(hub);
-	snapshots_drop_all(hub);
 	hub->stop.m.op = MAIL_STOP;
 	hub->stop.m.done = on_stopped;
 	hub->stop.m.ctx = hub;
 	r = hub_ask(hub, &hub->stop.m);
-	/* No answer is outstanding for ever, so a full queue is a bug. */
+	/* There is always room for this one. */
 	ASSERT(r == 0);
 }
 
@@ -133,9 +136,18 @@ end(struct hub *hub)
 		close_handle(&hub->signals[i]);
 }
 
+/* What is waited for last may be a worker, and no mail. */
+static void
+end_if_over(struct hub *hub)
+{
+	if (hub->state == HUB_STOP && hub->stopped && hub->asked == 0)
+		end(hub);
+}
+
 void
 hub_settle(struct hub *hub)
 {
+	end_if_over(hub);
 	if (hub->state != HUB_SERVE)
 		return;
 	if (!uv_is_active((uv_handle_t *)&hub->status))
@@ -166,8 +178,7 @@ on_mail(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	planes_control_dispatch(hub->setup->planes, notices_take, hub);
-	if (hub->state == HUB_STOP && hub->stopped && hub->asked == 0)
-		end(hub);
+	end_if_over(hub);
 }
 
 static void
@@ -409,6 +420,7 @@ control_run(const struct control_setup *setup)
 	hub.setup = setup;
 	roster_init(&hub.roster);
 	TAILQ_INIT(&hub.handshakes);
+	TAILQ_INIT(&hub.sessions);
 	TAILQ_INIT(&hub.connections);
 	TAILQ_INIT(&hub.snapshots);
 	signal(SIGPIPE, SIG_IGN);

@@ -5,6 +5,7 @@
  *	    |                             |                         ^
  *	    +--- deadline, end of file ---+---- (refused) ----------+
  *	    +--- HELLO is bad: REFUSED --------------------------->-+
+ *	    +--- REQUEST: a session (session.c) ------------------>-+
  *
  * In HS_ATTACH the fault plane decides; the descriptors are still ours, and
  * become its own (but smaps and statm) if it says yes.  A client that
@@ -28,6 +29,7 @@
 #include "packet.h"
 #include "procfs.h"
 #include "roster.h"
+#include "session.h"
 #include "settings.h"
 #include "smaps.h"
 #include "watch.h"
@@ -127,7 +129,7 @@ refuse(struct handshake *h, const char *reason)
 	enter(h, HS_END);
 }
 
-/* The fault plane has them now. */
+/* Somebody else has them now. */
 static void
 hand_over(struct handshake *h)
 {
@@ -299,6 +301,26 @@ attach(struct handshake *h)
 	enter(h, HS_ATTACH);
 }
 
+static bool
+is_session(const struct handshake *h)
+{
+	return !h->hold && h->packet.len >= sizeof(h->packet.u.hdr) &&
+	       h->packet.u.hdr.type == PAGERD_MSG_REQUEST;
+}
+
+/* Nobody else may watch or close its socket when the session begins. */
+static void
+become_session(struct handshake *h)
+{
+	struct packet packet = h->packet;
+	int sock = h->sock;
+
+	stop_polling(h);
+	hand_over(h);
+	enter(h, HS_END);
+	session_start(h->hub, sock, &h->cred, &packet);
+}
+
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -311,7 +333,9 @@ on_readable(uv_poll_t *poll, int status, int events)
 	r = status < 0 ? status : packet_receive(h->sock, &h->packet);
 	if (r == -EAGAIN)
 		return;
-	if (r == 1) {
+	if (r == 1 && is_session(h)) {
+		become_session(h);
+	} else if (r == 1) {
 		attach(h);
 	} else if (r == -EMSGSIZE) {
 		refuse(h, "the first packet is too long");

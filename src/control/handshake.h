@@ -1,5 +1,5 @@
 /*
- * handshake.h: a client between connect and READY
+ * handshake.h: a client between connect and READY, or its first REQUEST
  *
  * => control thread
  */

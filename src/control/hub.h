@@ -19,6 +19,7 @@
 #include "snapshots.h"
 
 struct handshake;
+struct session;
 struct varlink;
 
 /*
@@ -57,6 +58,7 @@ struct hub {
 	uv_timer_t patience; /* private: for the first control connection */
 
 	TAILQ_HEAD(, handshake) handshakes;
+	TAILQ_HEAD(, session) sessions;
 	TAILQ_HEAD(, varlink) connections;
 	struct snapshot_list snapshots;
 	bool first_seen; /* private: the first control connection came */

@@ -10,6 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef SO_PEERPIDFD /* 6.5 */
+#define SO_PEERPIDFD 77
+#endif
+
 static void
 take_control(struct packet *p, struct msghdr *msg)
 {
@@ -110,4 +114,15 @@ packet_send(int sock, const void *data, size_t len, int fd)
 		n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+int
+packet_peer(int sock)
+{
+	socklen_t len = sizeof(int);
+	int fd;
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) < 0)
+		return -errno;
+	return fd;
 }

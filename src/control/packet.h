@@ -16,6 +16,7 @@ struct packet {
 	union {
 		struct pagerd_msg hdr;
 		struct pagerd_msg_hello hello;
+		struct pagerd_msg_request request;
 	} u;
 	size_t len;        /* bytes received */
 	struct ucred cred; /* of the sender, if SO_PASSCRED; else pid is 0 */
@@ -37,5 +38,13 @@ void packet_close_fds(struct packet *);
 
 /* => sends with fd unless it is -1, without waiting; 0 or -errno */
 int packet_send(int sock, const void *data, size_t len, int fd);
+
+/*
+ * packet_peer: a pidfd of the process that connected, and of no other that has
+ * its pid now
+ *
+ * => owned by the caller; or -errno
+ */
+int packet_peer(int sock);
 
 #endif

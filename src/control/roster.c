@@ -78,7 +78,9 @@ roster_space_by_pid(struct roster *r, pid_t pid)
 
 	if (pid <= 0)
 		return NULL;
-	RB_FOREACH(s, roster_tree, &r->spaces) {
+	/* That of the program before exec may not be gone yet. */
+	RB_FOREACH_REVERSE(s, roster_tree, &r->spaces)
+	{
 		if (s->pid == pid)
 			return s;
 	}

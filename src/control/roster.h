@@ -93,6 +93,7 @@ struct roster_group *roster_group_by_name(struct roster *, const char *);
 struct roster_group *roster_group_by_token(struct roster *,
     const uint8_t token[TOKEN_BYTES]);
 struct roster_space *roster_space_by_id(struct roster *, uint64_t id);
+/* => the newest: one whose agent has come */
 struct roster_space *roster_space_by_pid(struct roster *, pid_t);
 
 /* => the space of this id in the group, made if need be; NULL: no memory */

@@ -1,10 +1,19 @@
 /*
  * snapshots.c: the snapshots that there are, and how one is taken
  *
- *	freeze (worker) --> MAIL_HOLD --> thaw --> HELLO of the holder --> READY
+ *	freeze (worker) --> MAIL_HOLD --> thaw --> HELLO of the holder
+ *	                                                   |
+ *	            gone <-- MAIL_FORGET <-- READY <-- MAIL_SNAPSHOT
  *
  * The program's threads stand still from the first to the third step: as long
  * as the kernel takes to fork.
+ *
+ * From MAIL_SNAPSHOT on clones may need the holder, and only the fault plane
+ * knows of them.  So a snapshot that is dropped has no name any more, but its
+ * holder is the fault plane's to end, when no clone comes from it.  Here it is
+ * killed only if it never was a snapshot that anybody could ask for, or if the
+ * fault plane does not know it.  A holder that ends by itself takes the
+ * snapshot with it: its space is gone then, there is nothing left to forget.
  */
 #include "snapshots.h"
 
@@ -21,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "assert.h"
 #include "cmd.h"
 #include "freeze.h"
 #include "handshake.h"
@@ -97,11 +107,35 @@ explain(int result)
 	case -EAGAIN:
 		return "it cannot fork once more, or has too many snapshots: "
 		       "drop some";
+	case -ESHUTDOWN:
+		return "the daemon is stopping";
+	case -ENOSPC:
+		return "the daemon has no room for one more: drop some";
 	case -ECONNRESET:
 		return "the process that was to hold it has ended";
 	default:
 		return strerror(-result);
 	}
+}
+
+/* => nothing is lost by it: no clone comes from it */
+static void
+end_holder(const struct snapshot *s)
+{
+	if (s->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL,
+		    0);
+}
+
+static int
+ask(struct hub *hub, struct snapshot *s, enum mail_op op,
+    void (*done)(struct mail *), void *ctx)
+{
+	s->mail.m.op = op;
+	s->mail.m.done = done;
+	s->mail.m.ctx = ctx;
+	s->mail.space = s->space;
+	return hub_ask(hub, &s->mail.m);
 }
 
 static void
@@ -115,6 +149,7 @@ taken(struct taking *t, int result)
 	if (t->theirs >= 0)
 		close(t->theirs);
 	if (result < 0) {
+		end_holder(s);
 		TAILQ_REMOVE(&t->hub->snapshots, s, entry);
 		snapshots_free(s);
 		s = NULL;
@@ -124,11 +159,37 @@ taken(struct taking *t, int result)
 	free(t);
 }
 
+/*
+ * The holder may have ended while the fault plane looked at it.  And when the
+ * daemon stops nobody drops what becomes READY then.
+ */
+static void
+kept(struct mail *m)
+{
+	struct taking *t = m->ctx;
+	struct snapshot *s = t->s;
+	int r = m->result;
+
+	hub_answered(t->hub);
+	if (r == 0 && roster_space_by_id(&t->hub->roster, s->space) == NULL)
+		r = -ECONNRESET;
+	if (r == 0 && t->hub->state >= HUB_STOP)
+		r = -ESHUTDOWN;
+	if (r == 0) {
+		s->state = SNAPSHOT_READY;
+		log_info("snapshot %s: taken of pid %d in %" PRIu64
+			 " us, held by pid %d",
+		    s->name, (int)s->process.pid, s->pause_us, (int)s->holder);
+	}
+	taken(t, r);
+}
+
 static void
 holder_came(void *ctx, struct roster_space *space)
 {
 	struct taking *t = ctx;
 	struct snapshot *s = t->s;
+	int r;
 
 	if (space == NULL) {
 		taken(t, -ECONNRESET);
@@ -137,15 +198,9 @@ holder_came(void *ctx, struct roster_space *space)
 	s->space = space->id;
 	s->holder = space->pid;
 	s->pidfd = (int)syscall(SYS_pidfd_open, space->pid, 0);
-	if (s->pidfd < 0) {
-		taken(t, -errno);
-		return;
-	}
-	s->state = SNAPSHOT_READY;
-	log_info("snapshot %s: taken of pid %d in %" PRIu64 " us, held by "
-		 "pid %d",
-	    s->name, (int)s->process.pid, s->pause_us, (int)s->holder);
-	taken(t, 0);
+	r = s->pidfd < 0 ? -errno : ask(t->hub, s, MAIL_SNAPSHOT, kept, t);
+	if (r < 0)
+		taken(t, r);
 }
 
 static void
@@ -272,7 +327,7 @@ connect_holder(struct taking *t)
 }
 
 static struct snapshot *
-snapshots_new(struct hub *hub, const struct roster_space *space,
+snapshots_new(struct hub *hub, const struct roster_space *space, uid_t uid,
     const char *name)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
@@ -281,7 +336,7 @@ snapshots_new(struct hub *hub, const struct roster_space *space,
 		return NULL;
 	s->state = SNAPSHOT_TAKING;
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	s->uid = space->group->uid;
+	s->uid = uid;
 	s->process.pid = space->pid;
 	s->process.uid = s->uid;
 	s->taken = (uint64_t)time(NULL);
@@ -291,13 +346,14 @@ snapshots_new(struct hub *hub, const struct roster_space *space,
 }
 
 void
-snapshots_take(struct hub *hub, struct roster_space *space, const char *name,
-    snapshot_done *done, void *ctx)
+snapshots_take(struct hub *hub, struct roster_space *space, uid_t uid,
+    const char *name, snapshot_done *done, void *ctx)
 {
 	struct taking *t = calloc(1, sizeof(*t));
 	int r;
 
-	if (t == NULL || (t->s = snapshots_new(hub, space, name)) == NULL) {
+	if (t == NULL ||
+	    (t->s = snapshots_new(hub, space, uid, name)) == NULL) {
 		free(t);
 		done(ctx, NULL, -ENOMEM, explain(-ENOMEM));
 		return;
@@ -323,13 +379,30 @@ snapshots_take(struct hub *hub, struct roster_space *space, const char *name,
 		hub->asked++;
 }
 
-void
+static void
+forgotten(struct mail *m)
+{
+	struct snapshot *s = (struct snapshot *)m;
+
+	hub_answered(m->ctx);
+	if (m->result < 0)
+		end_holder(s);
+	snapshots_free(s);
+}
+
+int
 snapshots_drop(struct hub *hub, struct snapshot *s)
 {
-	(void)syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+	int r;
+
+	ASSERT(s->state == SNAPSHOT_READY && s->exports == 0);
+	r = ask(hub, s, MAIL_FORGET, forgotten, hub);
+	if (r < 0)
+		return r;
 	log_info("snapshot %s: dropped", s->name);
+	/* The name is free; it is forgotten()'s. */
 	TAILQ_REMOVE(&hub->snapshots, s, entry);
-	snapshots_free(s);
+	return 0;
 }
 
 void
@@ -371,13 +444,22 @@ snapshots_ready(const struct hub *hub)
 	return n;
 }
 
+/*
+ * Before MAIL_STOP, so that nothing is brought home into holders that no clone
+ * needs.  Those that some do need, that are exported, or that could not be
+ * asked for are brought home and let go like any other process.
+ */
 void
 snapshots_drop_all(struct hub *hub)
 {
 	struct snapshot *s, *next;
 
 	TAILQ_FOREACH_SAFE(s, &hub->snapshots, entry, next) {
-		if (s->state == SNAPSHOT_READY && s->exports == 0)
-			snapshots_drop(hub, s);
+		if (s->state != SNAPSHOT_READY || s->exports > 0)
+			continue;
+		if (snapshots_drop(hub, s) < 0) {
+			TAILQ_REMOVE(&hub->snapshots, s, entry);
+			snapshots_free(s);
+		}
 	}
 }

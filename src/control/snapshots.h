@@ -28,6 +28,7 @@ enum snapshot_state {
 };
 
 struct snapshot {
+	struct mail_snapshot mail; /* first: a mail is a snapshot */
 	TAILQ_ENTRY(snapshot) entry;
 	enum snapshot_state state;
 	char name[GROUP_NAME_MAX];
@@ -52,24 +53,29 @@ TAILQ_HEAD(snapshot_list, snapshot);
 struct snapshot *snapshots_find(struct hub *, uid_t, const char *name);
 
 /*
- * snapshots_take: of a process that has an agent
+ * snapshots_take: of a process that has an agent; it will be uid's
  *
  * => done() is called once: 0, or -errno and why in one line (then s is NULL)
  */
 typedef void snapshot_done(void *ctx, struct snapshot *, int result,
     const char *why);
-void snapshots_take(struct hub *, struct roster_space *, const char *name,
-    snapshot_done *, void *ctx);
+void snapshots_take(struct hub *, struct roster_space *, uid_t uid,
+    const char *name, snapshot_done *, void *ctx);
 
-/* => it is gone, and its holder ends; nobody may export it */
-void snapshots_drop(struct hub *, struct snapshot *);
+/*
+ * snapshots_drop: of one that is READY and that nobody exports
+ *
+ * => 0: its name is free, and its holder ends when the last clone of it has;
+ *    -errno: nothing has changed
+ */
+int snapshots_drop(struct hub *, struct snapshot *);
 /* => how many spaces are holders */
 uint32_t snapshots_ready(const struct hub *);
 /* => an export of it has ended */
 void snapshots_put(struct hub *, struct snapshot *);
 /* => a space is gone: was it a holder? */
 void snapshots_lose(struct hub *, uint64_t space);
-/* => the daemon stops, and holders end with it */
+/* => the daemon is about to stop, and holders end with it */
 void snapshots_drop_all(struct hub *);
 
 #endif

@@ -30,11 +30,8 @@
 #include "groups.h"
 #include "hub.h"
 #include "log.h"
+#include "packet.h"
 #include "settings.h"
-
-#ifndef SO_PEERPIDFD /* 6.5 */
-#define SO_PEERPIDFD 77
-#endif
 
 struct varlink {
 	TAILQ_ENTRY(varlink) entry;
@@ -262,19 +259,14 @@ call_bool(const struct call *call, const char *name)
 	return json_is_true(json_object_get(call->parameters, name));
 }
 
-/* => of the process that connected, and of no other that has its pid now */
 static int
 peer_pidfd(const struct call *call)
 {
-	socklen_t len = sizeof(int);
 	uv_os_fd_t sock;
-	int fd;
 
 	if (uv_fileno((uv_handle_t *)&call->connection->pipe, &sock) < 0)
 		return -EBADF;
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) < 0)
-		return -errno;
-	return fd;
+	return packet_peer(sock);
 }
 
 static bool

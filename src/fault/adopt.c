@@ -16,7 +16,6 @@
 #include "evict.h"
 #include "peer.h"
 #include "planes.h"
-#include "refind.h"
 #include "uffd.h"
 
 #define RETRY_US 200
@@ -33,7 +32,10 @@ settled(struct client *c)
 	return uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
 }
 
-/* Memory that the agent touches must never fault. */
+/*
+ * Memory that the agent touches must never fault; what is in the arena its
+ * client tells us of (library.c).
+ */
 static bool
 is_ours(const struct client *c, uint64_t start, uint64_t end)
 {
@@ -41,7 +43,8 @@ is_ours(const struct client *c, uint64_t start, uint64_t end)
 
 	return (start < rec->area_start + rec->area_len &&
 		   rec->area_start < end) ||
-	       (start < rec->anchor + PAGE_BYTES && rec->anchor < end);
+	       (start < rec->anchor + PAGE_BYTES && rec->anchor < end) ||
+	       (start < c->arena_end && c->arena_start < end);
 }
 
 /* Of a kind that may be managed at all? */
@@ -171,7 +174,7 @@ static int
 register_range(struct client *c, uint64_t start, uint64_t end)
 {
 	struct peer_vma v;
-	int r = uffd_register(c->uffd, start, end - start, true);
+	int r = uffd_register(c->uffd, start, end - start, UFFD_MODE_WP);
 
 	if (r < 0 || c->maps < 0)
 		return r;
@@ -267,26 +270,16 @@ adopt_end(struct pager *p, struct client *c, int result)
 	planes_answer(p->planes, &m->m, result);
 }
 
-/* => as refind_step() */
-static int
-find_again(struct pager *p, struct client *c, struct mail_adopt *m)
-{
-	uint64_t npages = 0;
-	int r = refind_step(p, c, &npages);
-
-	client_publish(p, c);
-	no_longer_foreign(p, c, npages);
-	m->adopted_pages += npages;
-	count(p, C_adopted, npages);
-	return r;
-}
-
 uint64_t
 adopt_step(struct pager *p, struct client *c)
 {
 	struct mail_adopt *m = c->adopt;
 	int r = 0;
 
+	if (c->batch.state == BATCH_MOVING)
+		c->waited_for = c->waited_for || m != NULL;
+	else
+		c->waited_for = false;
 	if (m == NULL || c->batch.state == BATCH_MOVING)
 		return UINT64_MAX;
 	for (int i = 0; i < STEP_RANGES && c->adopt_next < m->nranges; i++) {
@@ -298,14 +291,6 @@ adopt_step(struct pager *p, struct client *c)
 		c->adopt_next++;
 	}
 	if (r == 0 && c->adopt_next < m->nranges)
-		return 0;
-	if (r == 0)
-		r = settled(c);
-	if (r == 0)
-		r = find_again(p, c, m);
-	if (r == -EAGAIN)
-		return now_us(p) + RETRY_US;
-	if (r > 0)
 		return 0;
 	adopt_end(p, c, r);
 	return UINT64_MAX;

@@ -45,7 +45,7 @@ send_ready(struct mail_attach *m, const struct client *c)
 		.space_id = c->space->rec->id,
 	};
 
-	if (c->space->counts.out + c->space->counts.clean > 0)
+	if (c->depends || c->space->counts.out + c->space->counts.clean > 0)
 		ready.flags = PAGERD_READY_INHERITED;
 	if (agent_send(m->sock, &ready, sizeof(ready), m->fork ? c->uffd : -1) <
 	    0)
@@ -59,8 +59,9 @@ register_stage(struct mail_attach *m)
 {
 	int r = enable(m, m->uffd_stage, false);
 
-	if (r == 0 && uffd_register(m->uffd_stage, m->stage_start,
-			  PAGERD_STAGE_PAGES * PAGE_BYTES, false) < 0)
+	if (r == 0 &&
+	    uffd_register(m->uffd_stage, m->stage_start,
+		PAGERD_STAGE_PAGES * PAGE_BYTES, UFFD_MODE_MISSING) < 0)
 		return refuse(m, -EINVAL,
 		    "the staging area cannot be registered");
 	return r;
@@ -113,7 +114,8 @@ attach_exec(struct pager *p, struct mail_attach *m)
 		r = register_stage(m);
 	if (r < 0)
 		return r;
-	if (uffd_register(m->uffd_main, m->anchor_start, PAGE_BYTES, true) < 0)
+	if (uffd_register(m->uffd_main, m->anchor_start, PAGE_BYTES,
+		UFFD_MODE_WP) < 0)
 		return refuse(m, -EINVAL, "the anchor cannot be registered");
 	/* The client owns this one; the asker keeps its own if we fail. */
 	uffd = dup(m->uffd_main);

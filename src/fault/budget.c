@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "client.h"
 #include "evict.h"
+#include "objects.h"
 #include "planes.h"
 #include "reclaim.h"
 
@@ -107,7 +108,7 @@ working(struct pager *p, const struct group *g)
 
 /* => pages sent for */
 static uint64_t
-start_round(struct pager *p, struct group *g, uint64_t need)
+start_spaces(struct pager *p, struct group *g, uint64_t need)
 {
 	struct space *sp;
 	uint64_t started = 0;
@@ -128,6 +129,30 @@ start_round(struct pager *p, struct group *g, uint64_t need)
 		TAILQ_REMOVE(&g->spaces, sp, entry);
 		TAILQ_INSERT_TAIL(&g->spaces, sp, entry);
 	}
+	return started;
+}
+
+/* => frames that have left: those need nobody's help */
+static uint64_t
+start_objects(struct pager *p, struct group *g, uint64_t need)
+{
+	return objects_evict(p, g,
+	    need < BATCH_PAGES ? (uint32_t)need : BATCH_PAGES);
+}
+
+/* => pages sent for, or gone; spaces and objects take turns */
+static uint64_t
+start_round(struct pager *p, struct group *g, uint64_t need)
+{
+	struct budget *b = budget_of(p, g);
+	bool first = b->objects_first;
+	uint64_t started;
+
+	b->objects_first = !first;
+	started = first ? start_objects(p, g, need) : start_spaces(p, g, need);
+	if (started < need)
+		started += first ? start_spaces(p, g, need - started)
+				 : start_objects(p, g, need - started);
 	return started;
 }
 

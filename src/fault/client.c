@@ -12,6 +12,7 @@
 #include "hold.h"
 #include "outbox.h"
 #include "planes.h"
+#include "snapshot.h"
 #include "uffd.h"
 
 /* How often to ask whether a process without an agent lives. */
@@ -66,8 +67,10 @@ struct client *
 client_get(struct pager *p, uint64_t space)
 {
 	struct space *sp = space_get(&p->vm, space);
+	struct client *c = sp != NULL ? client_of(p, sp) : NULL;
 
-	return sp != NULL ? client_of(p, sp) : NULL;
+	/* A snapshot may have lost its holder. */
+	return c != NULL && c->space == sp ? c : NULL;
 }
 
 static void
@@ -118,25 +121,66 @@ client_clear_gauge(struct pager *p, struct client *c)
 	atomic_store(&c->gauge->model_pages, 0);
 }
 
-void
-client_free(struct pager *p, struct client *c)
+/* => everything of it but its space is gone */
+static void
+client_leave(struct pager *p, struct client *c)
 {
-	struct group *g = c->space->group;
-
 	if (c->adopt != NULL)
 		planes_answer(p->planes, &c->adopt->m, -ESRCH);
 	hold_end(p, c, -ESRCH);
 	client_close(p, c);
 	client_forget_faults(p, c);
 	if (c->is_busy)
-		TAILQ_REMOVE(&p->busy, c, busy);
-	outbox_space_gone(p, c->space);
+		client_set_idle(p, c);
 	client_clear_gauge(p, c);
-	space_free(&p->vm, c->space);
-	evict_abandon(p, c, g);
+}
+
+/*
+ * Clones come from it still: what is out they go on reading from the store,
+ * what only the holder had is lost.
+ */
+static void
+client_lose_holder(struct pager *p, struct client *c)
+{
+	struct space *sp = c->space;
+
+	client_leave(p, c);
+	evict_abandon(p, c, sp->group);
 	c->space = NULL;
+	(void)snapshot_lose(&p->vm, sp);
+	snapshot_drop(&p->vm, sp);
+}
+
+void
+client_free(struct pager *p, struct client *c)
+{
+	struct space *sp = c->space;
+	struct group *g = sp->group;
+
+	if (space_is_snapshot(sp) && sp->nsources > 0) {
+		client_lose_holder(p, c);
+	} else {
+		client_leave(p, c);
+		outbox_space_gone(p, sp);
+		space_free(&p->vm, sp);
+		evict_abandon(p, c, g);
+		c->space = NULL;
+	}
 	atomic_store(&budget_of(p, g)->gauge.model_pages,
 	    (int64_t)g->counts.resident);
+}
+
+void
+client_end(struct pager *p, struct space *sp)
+{
+	struct client *c = client_of(p, sp);
+
+	if (c->space == sp) {
+		client_leave(p, c);
+		evict_abandon(p, c, sp->group);
+		c->space = NULL;
+	}
+	outbox_space_gone(p, sp);
 }
 
 void
@@ -206,6 +250,15 @@ client_service_stage(struct pager *p, struct client *c)
 }
 
 void
+client_set_idle(struct pager *p, struct client *c)
+{
+	if (p->busy_next == c)
+		p->busy_next = TAILQ_NEXT(c, busy);
+	c->is_busy = false;
+	TAILQ_REMOVE(&p->busy, c, busy);
+}
+
+void
 client_set_busy(struct pager *p, struct client *c)
 {
 	if (c->is_busy)
@@ -265,7 +318,12 @@ client_service(struct pager *p, struct client *c)
 		return;
 	}
 	c->unread = r > 0;
-	if (faults_resolve(p, c) == -ESRCH) {
+	r = faults_resolve(p, c);
+	if (r == -EPERM) {
+		client_drop(p, c, "it wrote to memory that it may only read");
+		return;
+	}
+	if (r == -ESRCH) {
 		if (!client_has_agent(c))
 			client_free(p, c);
 		return;

@@ -16,6 +16,8 @@ int client_new(struct pager *, const struct space_record *, int uffd,
     struct client **);
 /* => everything of it is gone, descriptors closed; the control plane hears */
 void client_free(struct pager *, struct client *);
+/* => vm.h's snapshot_gone: nobody needs this holder any more */
+void client_end(struct pager *, struct space *);
 /* => it broke the protocol: counted, said, freed */
 void client_drop(struct pager *, struct client *, const char *why);
 
@@ -43,8 +45,9 @@ struct client *client_get(struct pager *, uint64_t space);
  */
 void client_service(struct pager *, struct client *);
 
-/* => pager_tick() looks at it */
+/* => pager_tick() looks at it; or does not any longer */
 void client_set_busy(struct pager *, struct client *);
+void client_set_idle(struct pager *, struct client *);
 /* => the model changed: tell the gauges */
 void client_publish(struct pager *, struct client *);
 

@@ -18,8 +18,8 @@
 #include "budget.h"
 #include "client.h"
 #include "install.h"
+#include "loose.h"
 #include "outbox.h"
-#include "refind.h"
 #include "uffd.h"
 
 static void
@@ -78,7 +78,10 @@ event_fork(struct pager *p, struct client *c, int uffd)
 		fork_poison(c, child->uffd);
 	c->relatives = true;
 	child->relatives = true;
-	child->refind = c->refind;
+	child->loose = c->loose;
+	child->arena_start = c->arena_start;
+	child->arena_end = c->arena_end;
+	child->depends = c->depends;
 	if (budget_is_near(p, c->space->group)) {
 		c->protect = true;
 		child->protect = true;
@@ -98,6 +101,7 @@ event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
 
 	switch (m->kind) {
 	case UFFD_MISSING:
+	case UFFD_MINOR:
 	case UFFD_WP:
 		event_fault(p, c, m);
 		break;
@@ -107,13 +111,13 @@ event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
 	case UFFD_REMAP:
 		count(p, C_events_remap, 1);
 		r = space_remap(&p->vm, c->space, m->addr, m->to, m->len);
-		if (c->refind.to > 0)
-			refind_note(c, m->to, m->to + m->len);
+		if (c->loose.all.to > 0)
+			loose_note(c, m->to, m->to + m->len);
 		break;
 	case UFFD_REMOVE:
 		count(p, C_events_remove, 1);
 		space_remove(&p->vm, c->space, m->addr, m->end);
-		refind_note(c, m->addr, m->end);
+		loose_note(c, m->addr, m->end);
 		break;
 	case UFFD_UNMAP:
 		count(p, C_events_unmap, 1);

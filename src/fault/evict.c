@@ -249,8 +249,8 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 	uint32_t n, npages;
 
 	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
-	    c->batch.given_up || c->hold != NULL || p->checks != NULL ||
-	    now_us(p) < p->full_us || !blocks_left(p))
+	    c->batch.given_up || c->waited_for || c->unverified ||
+	    c->hold != NULL || now_us(p) < p->full_us || !blocks_left(p))
 		return 0;
 	if (c->batch.nshared > 0)
 		return send_unshare(p, c);

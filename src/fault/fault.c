@@ -6,7 +6,9 @@
  *	      --> plan --ZERO, FILL--> room? --no--> wait for eviction
  *	                                 |yes
  *	                                 +----------> install_zero, _fill
- *	           +--UNPROTECT-------------------> install_unprotect
+ *	           +--UNPROTECT, BREAK------------> install_unprotect
+ *	           +--FILL_OBJECT, then again-----> objects_fill
+ *	           +--CONTINUE, COPY--------------> objects_continue, _copy
  *
  * A fault that cannot be resolved now stays queued: because mappings are
  * changing (the kernel says EAGAIN until an event's waiter has run), or
@@ -21,10 +23,12 @@
 #include <errno.h>
 
 #include "adopt.h"
+#include "assert.h"
 #include "budget.h"
 #include "client.h"
 #include "follow.h"
 #include "install.h"
+#include "objects.h"
 #include "readahead.h"
 #include "uffd.h"
 
@@ -62,24 +66,120 @@ unprotect_takes_room(uint64_t slot)
 	return slot_forked(slot) || slot_state(slot) == SLOT_UNKNOWN;
 }
 
+/* Whose budget a plan takes room of; NULL: nobody's */
+static struct group *
+pays(struct pager *p, const struct client *c, const struct region *r,
+    uint64_t page, enum plan plan)
+{
+	switch (plan) {
+	case PLAN_ZERO:
+	case PLAN_FILL:
+	case PLAN_COPY:
+	case PLAN_BREAK:
+		return c->space->group;
+	case PLAN_FILL_OBJECT:
+		return r->object->group;
+	case PLAN_UNPROTECT:
+		return r->memtype->own_pages &&
+			       unprotect_takes_room(region_slot(&p->vm, r,
+				   page))
+			   ? c->space->group
+			   : NULL;
+	case PLAN_CONTINUE:
+	case PLAN_CONTINUE_PROTECTED:
+	case PLAN_DENY:
+		break;
+	}
+	return NULL;
+}
+
+static int
+resolve_unprotect(struct pager *p, struct client *c, struct region *r,
+    struct fault *f)
+{
+	if (!unprotect_takes_room(region_slot(&p->vm, r,
+		region_page(r, f->addr))))
+		r->readahead.write = true;
+	return install_unprotect(p, c, r, region_page(r, f->addr));
+}
+
+/* Positive outcome: the model says something else now. */
+#define FAULT_AGAIN 2
+
+static int
+resolve_object(struct pager *p, struct client *c, struct region *r,
+    struct fault *f)
+{
+	uint64_t page = region_page(r, f->addr);
+	int rc = objects_fill(p, r, page,
+	    r->memtype->keep_copy(&p->vm, r, page, f->access));
+
+	if (rc == -EIO)
+		return install_poison(p, c, r, page);
+	return rc < 0 ? rc : FAULT_AGAIN;
+}
+
+static int
+resolve_deny(struct pager *p, struct client *c, struct region *r,
+    struct fault *f)
+{
+	if (f->access == ACCESS_PROTECTED)
+		return -EPERM;
+	return install_poison(p, c, r, region_page(r, f->addr));
+}
+
+static int
+resolve_copy(struct pager *p, struct client *c, struct region *r,
+    struct fault *f)
+{
+	uint64_t page = region_page(r, f->addr);
+	int rc = objects_copy(p, c, r, page);
+
+	return rc == -EIO ? install_poison(p, c, r, page) : rc;
+}
+
+static int
+resolve_plan(struct pager *p, struct client *c, struct region *r,
+    struct fault *f, enum plan plan)
+{
+	uint64_t page = region_page(r, f->addr);
+
+	switch (plan) {
+	case PLAN_ZERO:
+		return install_zero(p, c, r, page);
+	case PLAN_FILL:
+		return resolve_fill(p, c, r, f);
+	case PLAN_UNPROTECT:
+	case PLAN_BREAK:
+		return resolve_unprotect(p, c, r, f);
+	case PLAN_FILL_OBJECT:
+		return resolve_object(p, c, r, f);
+	case PLAN_CONTINUE:
+	case PLAN_CONTINUE_PROTECTED:
+		return objects_continue(p, c, r, page, plan, f->access);
+	case PLAN_COPY:
+		return resolve_copy(p, c, r, f);
+	case PLAN_DENY:
+		return resolve_deny(p, c, r, f);
+	}
+	ASSERT(!"a plan");
+}
+
 static int
 resolve_in(struct pager *p, struct client *c, struct region *r, struct fault *f)
 {
 	uint64_t page = region_page(r, f->addr);
-	enum plan plan = r->memtype->plan(&p->vm, r, page, f->access);
+	int rc;
 
-	if (plan == PLAN_UNPROTECT &&
-	    !unprotect_takes_room(region_slot(&p->vm, r, page))) {
-		r->readahead.write = true;
-		return install_unprotect(p, c, r, page);
-	}
-	if (!budget_admit(p, c->space->group))
-		return FAULT_THROTTLED;
-	if (plan == PLAN_UNPROTECT)
-		return install_unprotect(p, c, r, page);
-	if (plan == PLAN_FILL)
-		return resolve_fill(p, c, r, f);
-	return install_zero(p, c, r, page);
+	do {
+		enum plan plan = r->memtype->plan(&p->vm, r, page, f->access);
+		struct group *g = pays(p, c, r, page, plan);
+
+		if (g != NULL && !budget_admit(p, g))
+			return FAULT_THROTTLED;
+		rc = resolve_plan(p, c, r, f, plan);
+	} while (rc == FAULT_AGAIN);
+	return rc;
 }
 
 static int
@@ -147,7 +247,7 @@ faults_resolve(struct pager *p, struct client *c)
 		follow_begin(c, f, &place);
 		rc = resolve(p, c, f);
 		follow_end(p, c, &place);
-		if (rc == -ESRCH)
+		if (rc == -ESRCH || rc == -EPERM)
 			return rc;
 		if (rc == -EAGAIN || rc == -ENOMEM || rc == FAULT_THROTTLED)
 			fault_wait(p, c, f, rc);

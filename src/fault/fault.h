@@ -12,7 +12,7 @@ struct pager;
  *
  * => those that cannot be resolved yet stay, and c->retry_us says when to
  *    look again
- * => 0, or -ESRCH: the process is gone
+ * => 0; -ESRCH: the process is gone; -EPERM: it wrote where it may not
  */
 int faults_resolve(struct pager *, struct client *);
 

@@ -1,6 +1,7 @@
 /*
  * home.c: a clean stop
  *
+ * Objects first: every page comes into their memfds, which clients go on with.
  * For each client: let its batch come to an end, fill every page that is out,
  * unregister its ranges (which lifts write protection and wakes whoever
  * waits), tell its agent to leave, close.  A page for which there is no memory
@@ -15,6 +16,7 @@
 #include "client.h"
 #include "evict.h"
 #include "install.h"
+#include "objects.h"
 #include "planes.h"
 #include "uffd.h"
 
@@ -29,6 +31,7 @@ home_begin(struct pager *p, struct mail_stop *m)
 	m->lost_pages = 0;
 	m->nlost_spaces = 0;
 	p->stop = m;
+	p->homing = true;
 }
 
 /* => pages brought home of r, at most max; or -errno */
@@ -46,10 +49,11 @@ home_region(struct pager *p, struct client *c, struct region *r, uint64_t max)
 			continue;
 		}
 		rc = install_fill(p, c, r, page, 1, false);
-		if (rc == -ENOENT || rc == -EIO)
-			region_forget(&p->vm, r, page);
-		else if (rc < 0)
+		if (rc < 0 && rc != -ENOENT)
 			return rc;
+		/* Unmapped, or poisoned: there is nothing to wait for. */
+		if (slot_state(region_slot(&p->vm, r, page)) == SLOT_OUT)
+			region_forget(&p->vm, r, page);
 		home += before - r->counts.out;
 		page++;
 	}
@@ -146,23 +150,41 @@ home_end(struct pager *p)
 	planes_answer(p->planes, &m->m, m->nlost_spaces > 0 ? -ENOMEM : 0);
 }
 
+/* => it maps objects, or they come from what it holds */
+static bool
+has_objects(const struct client *c)
+{
+	struct region *r;
+
+	if (c->space->nsources > 0)
+		return true;
+	RB_FOREACH(r, region_tree, &c->space->regions)
+		if (r->object != NULL)
+			return true;
+	return false;
+}
+
 uint64_t
 home_step(struct pager *p)
 {
 	uint64_t again = UINT64_MAX;
 	uint32_t waiting = 0;
+	int objects;
 
 	if (p->stop == NULL)
 		return UINT64_MAX;
 	p->stop->nlost_spaces = 0;
 	p->stop->lost_pages = 0;
+	objects = objects_home(p, &p->stop->home_pages, &p->stop->lost_pages);
+	if (objects == 1)
+		return 0;
 	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
 		struct client *c = &p->clients[i];
 		int r;
 
 		if (c->space == NULL)
 			continue;
-		r = home_client(p, c);
+		r = objects < 0 && has_objects(c) ? -ENOMEM : home_client(p, c);
 		if (r == -ESRCH && !client_has_agent(c))
 			client_free(p, c);
 		if (r == -ENOMEM) {

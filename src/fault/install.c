@@ -39,8 +39,8 @@ install_zero(struct pager *p, struct client *c, struct region *r, uint64_t page)
 	return 0;
 }
 
-static int
-load_block(struct pager *p, uint32_t block, uint8_t *to)
+int
+install_load(struct pager *p, uint32_t block, uint8_t *to)
 {
 	uint64_t where = physblock_where(&p->vm, block);
 	int r;
@@ -63,9 +63,13 @@ load_block(struct pager *p, uint32_t block, uint8_t *to)
 	ASSERT(!"a block in use is somewhere");
 }
 
-/* Its user alone gets SIGBUS: never zeros, never an old version. */
-static int
-install_poison(struct pager *p, struct client *c, struct region *r,
+/*
+ * Its user alone gets SIGBUS: never zeros, never an old version.  The mark is
+ * in its page table; the model goes on to say where the page should be, for
+ * clones of it must not read zeros either.
+ */
+int
+install_poison(struct pager *p, struct client *c, const struct region *r,
     uint64_t page)
 {
 	uint64_t addr = region_addr(r, page);
@@ -74,8 +78,6 @@ install_poison(struct pager *p, struct client *c, struct region *r,
 
 	if (rc < 0)
 		return rc == -EEXIST ? install_exists(p, c, addr) : rc;
-	/* The mark is in its page table: the program faults without us. */
-	region_forget(&p->vm, r, page);
 	count(p, C_poisoned, 1);
 	n = planes_notice(p->planes, NOTICE_UNREADABLE);
 	if (n != NULL) {
@@ -116,7 +118,7 @@ install_fill(struct pager *p, struct client *c, struct region *r, uint64_t page,
 	for (have = 0; have < want; have++) {
 		uint64_t slot = region_slot(&p->vm, r, page + have);
 
-		if (load_block(p, slot_block(slot),
+		if (install_load(p, slot_block(slot),
 			p->fill + have * PAGE_BYTES) < 0)
 			break;
 	}
@@ -124,6 +126,10 @@ install_fill(struct pager *p, struct client *c, struct region *r, uint64_t page,
 		return install_poison(p, c, r, page);
 	n = uffd_copy(c->uffd, addr, p->fill, have * PAGE_BYTES,
 	    keep ? UFFD_PROTECT : 0);
+	/* A part of the region with other rights is another mapping. */
+	if (n == -ENOENT && have > 1)
+		n = uffd_copy(c->uffd, addr, p->fill, PAGE_BYTES,
+		    keep ? UFFD_PROTECT : 0);
 	if (n == -EEXIST)
 		return install_exists(p, c, addr);
 	if (n < 0)
@@ -146,9 +152,11 @@ install_unprotect(struct pager *p, struct client *c, struct region *r,
 				      ->gauge.parted_pages,
 		    1);
 	/* Of what the model does not know, it was the kernel's zero page. */
-	if (slot_state(slot) == SLOT_UNKNOWN)
+	if (slot_state(slot) == SLOT_UNKNOWN && r->memtype->own_pages)
 		budget_installed(p, c->space->group, 1);
-	if (slot_state(slot) != SLOT_OUT)
+	if (!r->memtype->own_pages)
+		region_written(&p->vm, r, page);
+	else if (slot_state(slot) != SLOT_OUT)
 		region_resident(&p->vm, r, page);
 	count(p, C_unprotects, 1);
 	return 0;

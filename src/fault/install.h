@@ -33,6 +33,13 @@ int install_zero(struct pager *, struct client *, struct region *,
 int install_fill(struct pager *, struct client *, struct region *,
     uint64_t page, uint32_t n, bool keep);
 
+/* => the bytes of a block, in to; 0, -EIO or what the store says */
+int install_load(struct pager *, uint32_t block, uint8_t *to);
+
+/* => its user alone gets SIGBUS; errors as the others */
+int install_poison(struct pager *, struct client *, const struct region *,
+    uint64_t page);
+
 /* => the page may be written; its stored copy is dropped */
 int install_unprotect(struct pager *, struct client *, struct region *,
     uint64_t page);

@@ -19,6 +19,9 @@
 #include "hold.h"
 #include "home.h"
 #include "install.h"
+#include "library.h"
+#include "loose.h"
+#include "objects.h"
 #include "outbox.h"
 #include "planes.h"
 #include "report.h"
@@ -79,6 +82,18 @@ release_block(void *ctx, uint32_t block, uint64_t where)
 	}
 }
 
+static void
+object_gone(void *ctx, uint32_t object)
+{
+	objects_gone(ctx, object);
+}
+
+static void
+snapshot_gone(void *ctx, struct space *sp)
+{
+	client_end(ctx, sp);
+}
+
 static int
 pager_reserve(struct pager *p, const struct pager_config *c)
 {
@@ -90,9 +105,11 @@ pager_reserve(struct pager *p, const struct pager_config *c)
 	p->outbox.items = reserve(OUTBOX_SIZE * sizeof(*p->outbox.items));
 	p->fill = reserve(FILL_PAGES * PAGE_BYTES);
 	p->zeros = reserve(PAGE_BYTES);
+	p->frames = reserve(VM_OBJECTS * sizeof(*p->frames));
 	if (p->clients == NULL || p->gauges == NULL || p->budgets == NULL ||
 	    p->fault_memory == NULL || p->buffers == NULL ||
-	    p->outbox.items == NULL || p->fill == NULL || p->zeros == NULL)
+	    p->outbox.items == NULL || p->fill == NULL || p->zeros == NULL ||
+	    p->frames == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->max_faults; i++)
 		TAILQ_INSERT_TAIL(&p->fault_pool, &p->fault_memory[i], entry);
@@ -109,6 +126,8 @@ pager_new(const struct pager_config *c, struct planes *planes,
 		.max_regions = c->max_regions,
 		.max_blocks = c->max_blocks,
 		.max_slots = c->max_slots,
+		.object_gone = object_gone,
+		.snapshot_gone = snapshot_gone,
 	};
 	struct pager *p = calloc(1, sizeof(*p));
 	int r;
@@ -150,6 +169,8 @@ pager_delete(struct pager *p)
 	give_back(p->outbox.items, OUTBOX_SIZE * sizeof(*p->outbox.items));
 	give_back(p->fill, FILL_PAGES * PAGE_BYTES);
 	give_back(p->zeros, PAGE_BYTES);
+	objects_close(p);
+	give_back(p->frames, VM_OBJECTS * sizeof(*p->frames));
 	contents_close(&p->contents);
 	vm_close(&p->vm);
 	free(p);
@@ -299,6 +320,9 @@ pager_mail(struct pager *p, struct mail *m)
 	case MAIL_SPACES:
 		report_spaces(p, (struct mail_spaces *)m);
 		break;
+	case MAIL_OBJECTS:
+		report_objects(p, (struct mail_objects *)m);
+		break;
 	case MAIL_REGIONS:
 		r = report_regions(p, (struct mail_regions *)m);
 		break;
@@ -317,6 +341,18 @@ pager_mail(struct pager *p, struct mail *m)
 	case MAIL_HOLD:
 		hold_begin(p, (struct mail_hold *)m);
 		return;
+	case MAIL_LIBRARY:
+		library_begin(p, (struct mail_library *)m);
+		return;
+	case MAIL_SNAPSHOT:
+		r = library_snapshot(p, (struct mail_snapshot *)m);
+		break;
+	case MAIL_FORGET:
+		r = library_forget(p, (struct mail_snapshot *)m);
+		break;
+	case MAIL_UNLINK:
+		r = library_unlink(p, (struct mail_unlink *)m);
+		break;
 	case MAIL_RECLAIM:
 		reclaim(p, (struct mail_reclaim *)m);
 		return;
@@ -336,6 +372,21 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool
+must_protect(const struct client *c)
+{
+	return c->protect || c->loose.bare.to != 0;
+}
+
+static void
+protect(struct pager *p, struct client *c)
+{
+	if (c->protect)
+		install_protect(p, c);
+	if (c->loose.bare.to != 0)
+		loose_protect(p, c);
+}
+
 /* => returns when to look at the client again; it may be gone */
 static uint64_t
 tick_client(struct pager *p, struct client *c)
@@ -347,10 +398,10 @@ tick_client(struct pager *p, struct client *c)
 	c = client_get(p, id);
 	if (c == NULL)
 		return UINT64_MAX;
-	if (c->protect && c->batch.state != BATCH_MOVING)
-		install_protect(p, c);
+	if (must_protect(c) && c->batch.state != BATCH_MOVING)
+		protect(p, c);
 	at = earlier(c->retry_us, evict_step(p, c));
-	if (c->protect)
+	if (must_protect(c))
 		at = earlier(at, now_us(p) + PROTECT_RETRY_US);
 	at = earlier(at, adopt_step(p, c));
 	if (c->batch.state == BATCH_MOVING)
@@ -359,10 +410,9 @@ tick_client(struct pager *p, struct client *c)
 	if (!client_has_agent(c))
 		return earlier(at, client_probe(p, c));
 	if (c->batch.state == BATCH_IDLE && c->batch.staged == 0 &&
-	    c->adopt == NULL && c->hold == NULL && !c->unread && !c->protect &&
-	    TAILQ_EMPTY(&c->faults)) {
-		c->is_busy = false;
-		TAILQ_REMOVE(&p->busy, c, busy);
+	    c->adopt == NULL && c->hold == NULL && !c->unread &&
+	    !must_protect(c) && TAILQ_EMPTY(&c->faults)) {
+		client_set_idle(p, c);
 	}
 	return at;
 }
@@ -384,11 +434,14 @@ balance(struct pager *p)
 uint64_t
 pager_tick(struct pager *p)
 {
-	struct client *c, *next;
 	uint64_t at = balance(p);
+	struct client *c;
 
-	TAILQ_FOREACH_SAFE(c, &p->busy, busy, next)
+	for (c = TAILQ_FIRST(&p->busy); c != NULL; c = p->busy_next) {
+		p->busy_next = TAILQ_NEXT(c, busy);
 		at = earlier(at, tick_client(p, c));
+	}
+	at = earlier(at, library_step(p));
 	at = earlier(at, verify_step(p));
 	outbox_flush(p);
 	return earlier(at, home_step(p));

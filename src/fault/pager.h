@@ -8,7 +8,7 @@
  *	pager_readable(sock) --> evict.c
  *	pager_readable(stage) -> client.c
  *	pager_mail()         --> attach.c, adopt.c, report.c, runs.c,
- *	                         home.c
+ *	                         library.c, home.c
  *	pager_tick()         --> retries, eviction in slices, bringing home
  *
  * => fault thread

@@ -135,6 +135,37 @@ report_spaces(struct pager *p, struct mail_spaces *m)
 }
 
 static void
+report_object(struct pager *p, const struct object *o, struct object_info *out)
+{
+	*out = (struct object_info){
+		.id = o->rec->id,
+		.uid = o->rec->uid,
+		.bytes = bytes(o->rec->npages),
+		.resident_bytes = bytes(o->counts.resident),
+		.out_bytes = bytes(o->counts.out),
+		.users = object_users(&p->vm, o),
+	};
+	_Static_assert(sizeof(out->name) == sizeof(o->rec->name), "names");
+	memcpy(out->name, o->rec->name, sizeof(out->name));
+}
+
+void
+report_objects(struct pager *p, struct mail_objects *m)
+{
+	const struct object *o;
+
+	m->n = 0;
+	m->more = false;
+	TAILQ_FOREACH(o, &p->vm.named, named) {
+		if (m->n == m->max) {
+			m->more = true;
+			break;
+		}
+		report_object(p, o, &m->objects[m->n++]);
+	}
+}
+
+static void
 add_usage(struct pager *p, const struct usage *u, struct usage_info *to)
 {
 	to->resident_bytes += bytes(u->resident);

@@ -5,6 +5,7 @@
 #define REPORT_H
 
 struct mail_groups;
+struct mail_objects;
 struct mail_regions;
 struct mail_spaces;
 struct mail_stats;
@@ -13,6 +14,7 @@ struct pager;
 
 void report_groups(struct pager *, struct mail_groups *);
 void report_spaces(struct pager *, struct mail_spaces *);
+void report_objects(struct pager *, struct mail_objects *);
 /* => slices, bounded in the work they take; 0 or -ESRCH */
 int report_regions(struct pager *, struct mail_regions *);
 int report_usage(struct pager *, struct mail_usage *);

@@ -108,6 +108,18 @@ add_region(struct slice *s, const struct region *r, uint64_t page)
 	return out;
 }
 
+/* => first page in [page, end) of which something is known, or end */
+static uint64_t
+next_shown(const struct vm *vm, const struct region *r, uint64_t page,
+    uint64_t end)
+{
+	uint64_t own = region_next(vm, r, page, end), at = r->rec->offset;
+
+	if (r->object == NULL)
+		return own;
+	return object_next(vm, r->object, at + page, at + own) - at;
+}
+
 /* => the first page that was not looked at, or r's end */
 static uint64_t
 add_pages(struct slice *s, const struct region *r, uint64_t page)
@@ -120,10 +132,10 @@ add_pages(struct slice *s, const struct region *r, uint64_t page)
 		end = npages - page < s->work * SLOT_CHUNK
 			  ? npages
 			  : page + s->work * SLOT_CHUNK;
-		next = region_next(s->vm, r, page, end);
+		next = next_shown(s->vm, r, page, end);
 		state = PAGE_UNKNOWN;
 		if (next == page)
-			state = state_of(s->vm, region_slot(s->vm, r, next++));
+			state = state_of(s->vm, region_shown(s->vm, r, next++));
 		spend(s, 1 + work_of_gap(next - page));
 		if (!add_run(s->m, out, state, next - page))
 			break;

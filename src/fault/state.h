@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #include "contents.h"
+#include "loose.h"
 #include "memtype.h"
 #include "pager.h"
 #include "pagerd/protocol.h"
-#include "refind.h"
 #include "vm.h"
 
 #define FILL_PAGES 32u /* pages installed by one call, at most */
@@ -93,6 +93,8 @@ struct client { /* one for each space, by its index */
 	TAILQ_ENTRY(client) busy; /* in pager->busy */
 	bool is_busy;
 	bool unread;       /* its userfaultfd may have more */
+	bool unverified;   /* a check waits for its agent's next pause */
+	bool waited_for;   /* something else wants its agent's next pause */
 	bool protect;      /* it forked: its pages are to be protected */
 	bool relatives;    /* it forked, or is a fork: pages may be shared */
 	uint64_t retry_us; /* faults wait: when to look again */
@@ -103,7 +105,9 @@ struct client { /* one for each space, by its index */
 	uint64_t hold_until_us;
 	struct mail_adopt *adopt; /* being worked on */
 	size_t adopt_next;
-	struct refind refind;
+	struct loose loose;
+	uint64_t arena_start, arena_end; /* libpagerd's: not adopted */
+	bool depends; /* its agent knows that it cannot go on without us */
 	uint64_t faults_total, evicted, refaults, zero_fills;
 };
 
@@ -119,6 +123,7 @@ struct budget { /* one for each group, by its index */
 	uint64_t faults, evicted, refaults, wait_us;
 	uint64_t put_pages, put_bytes; /* that left for the store, ever */
 	bool evicting, over;
+	bool objects_first;
 	struct mail_reclaim *reclaim;
 	uint64_t reclaim_goal; /* evicted, when it is done; pages */
 };
@@ -135,6 +140,13 @@ struct outbox { /* outbox.c */
 	uint32_t head, tail;
 };
 
+#define RECENT_FILLS 64u
+
+struct recent_fill { /* objects.c: whoever waits for it has to get at it */
+	uint32_t object;
+	uint64_t page, until_us;
+};
+
 struct pager {
 	struct vm vm;
 	struct planes *planes;
@@ -145,6 +157,7 @@ struct pager {
 	struct budget *budgets; /* by group index */
 	struct gauge *gauges;   /* by space index */
 	TAILQ_HEAD(, client) busy;
+	struct client *busy_next; /* pager_tick() goes on there */
 	struct fault_list fault_pool;
 	struct fault *fault_memory;
 	struct pager_config config;
@@ -152,10 +165,16 @@ struct pager {
 	uint8_t *fill;    /* FILL_PAGES pages */
 	uint8_t *zeros;   /* one page */
 	struct outbox outbox;
+	int *frames; /* memfds of objects, by index; 0: none */
+	struct recent_fill recent[RECENT_FILLS];
+	uint32_t next_recent;
+	struct mail *requests; /* of libpagerd, that wait for an agent */
 	struct mail_stop *stop;
-	struct mail *checks; /* wait until no agent is at work */
-	uint32_t moving;     /* pages that agents are capturing */
-	uint64_t full_us;    /* the store is full: no eviction before then */
+	bool homing; /* a stop was begun, perhaps in vain: frames stay */
+	struct mail *checks;     /* verify.c: the first is under way */
+	uint64_t check_until_us; /* when it no longer waits; 0: not begun */
+	uint32_t moving;         /* pages that agents are capturing */
+	uint64_t full_us; /* the store is full: no eviction before then */
 	uint64_t counters[COUNTERS];
 };
 

@@ -175,26 +175,6 @@ verify_client(struct pager *p, uint64_t space, struct mail_check *m)
 	}
 }
 
-/*
- * An agent at work has taken pages that the model does not know of yet.
- *
- * => when the last of them should have answered; 0: none is at work
- */
-static uint64_t
-agents_at_work(struct pager *p)
-{
-	struct client *c;
-	uint64_t until = 0, now = now_us(p);
-
-	TAILQ_FOREACH(c, &p->busy, busy) {
-		uint64_t at = c->batch.sent_us + PATIENCE_US;
-
-		if (c->batch.state == BATCH_MOVING && at > now && at > until)
-			until = at;
-	}
-	return until;
-}
-
 void
 verify_begin(struct pager *p, struct mail_check *m)
 {
@@ -207,37 +187,65 @@ verify_begin(struct pager *p, struct mail_check *m)
 	*last = &m->m;
 }
 
+/* => asks for all that it is to look at; they do not evict until it has */
 static void
-verify_one(struct pager *p, struct mail_check *m)
+start_check(struct pager *p, const struct mail_check *m)
 {
-	(void)vm_check(&p->vm, report, m);
 	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
 		struct client *c = &p->clients[i];
 
-		if (c->space == NULL || c->pagemap < 0 ||
-		    c->batch.state == BATCH_MOVING ||
-		    (m->space != 0 && m->space != c->space->rec->id))
-			continue;
-		m->nspaces++;
-		verify_client(p, c->space->rec->id, m);
+		c->unverified =
+		    c->space != NULL && c->pagemap >= 0 &&
+		    (m->space == 0 || m->space == c->space->rec->id);
 	}
+	p->check_until_us = now_us(p) + PATIENCE_US;
+}
+
+/*
+ * An agent at work has taken pages that the model does not know of yet; one
+ * that is stopped in the middle of it is passed over.
+ *
+ * => clients that have to be waited for
+ */
+static uint32_t
+look_at_clients(struct pager *p, struct mail_check *m)
+{
+	uint32_t waiting = 0;
+
+	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
+		struct client *c = &p->clients[i];
+		bool moving = c->batch.state == BATCH_MOVING;
+
+		if (c->space == NULL || !c->unverified)
+			continue;
+		if (moving && now_us(p) < p->check_until_us) {
+			waiting++;
+			continue;
+		}
+		c->unverified = false;
+		m->nspaces += !moving;
+		if (!moving)
+			verify_client(p, c->space->rec->id, m);
+	}
+	return waiting;
 }
 
 uint64_t
 verify_step(struct pager *p)
 {
-	struct mail *m;
-	uint64_t until;
+	struct mail_check *m = (struct mail_check *)p->checks;
+	uint32_t before;
 
-	if (p->checks == NULL)
+	if (m == NULL)
 		return UINT64_MAX;
-	until = agents_at_work(p);
-	if (until > 0)
-		return until;
-	while ((m = p->checks) != NULL) {
-		verify_one(p, (struct mail_check *)m);
-		p->checks = m->next;
-		planes_answer(p->planes, m, 0);
-	}
+	if (p->check_until_us == 0)
+		start_check(p, m);
+	before = m->nspaces;
+	if (look_at_clients(p, m) > 0)
+		return m->nspaces > before ? 0 : p->check_until_us;
+	(void)vm_check(&p->vm, report, m);
+	p->check_until_us = 0;
+	p->checks = m->m.next;
+	planes_answer(p->planes, &m->m, 0);
 	return 0;
 }

@@ -9,9 +9,9 @@
 struct mail_check;
 struct pager;
 
-/* => nothing is evicted until the check was answered */
+/* => no client is evicted from until it has been looked at */
 void verify_begin(struct pager *, struct mail_check *);
-/* => does it when no agent is at work; returns when to call again */
+/* => looks at who has no agent at work; returns when to call again */
 uint64_t verify_step(struct pager *);
 
 #endif

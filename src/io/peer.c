@@ -32,11 +32,21 @@ peer_read(int mem, uint64_t addr, void *buf, size_t len)
 	return 0;
 }
 
+/*
+ * A poisoned page has a swap entry of the last type there is (the kernel's
+ * SWP_PTE_MARKER).  Types are shown to privileged readers only.
+ */
+static bool
+is_swapped(uint64_t entry)
+{
+	return (entry >> 62 & 1) && (entry & 31) != 31;
+}
+
 static uint8_t
 flags_of(uint64_t entry)
 {
 	return (uint8_t)((entry >> 63 & 1 ? PEER_PRESENT : 0) |
-			 (entry >> 62 & 1 ? PEER_SWAPPED : 0) |
+			 (is_swapped(entry) ? PEER_SWAPPED : 0) |
 			 (entry >> 57 & 1 ? PEER_PROTECTED : 0) |
 			 (entry >> 56 & 1 ? PEER_EXCLUSIVE : 0));
 }

@@ -32,19 +32,23 @@ uffd_enable(int fd, bool events)
 		api.features =
 		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
 		    UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP |
-		    UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID;
+		    UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID |
+		    UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM |
+		    UFFD_FEATURE_WP_HUGETLBFS_SHMEM;
 	if (ioctl(fd, UFFDIO_API, &api) < 0)
 		return -errno;
 	return set_nonblocking(fd);
 }
 
 int
-uffd_register(int fd, uint64_t start, uint64_t len, bool wp)
+uffd_register(int fd, uint64_t start, uint64_t len, unsigned int mode)
 {
 	struct uffdio_register reg = {
 		.range = { .start = start, .len = len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING |
-			(wp ? UFFDIO_REGISTER_MODE_WP : 0),
+		.mode =
+		    UFFDIO_REGISTER_MODE_MISSING |
+		    (mode & UFFD_MODE_WP ? UFFDIO_REGISTER_MODE_WP : 0) |
+		    (mode & UFFD_MODE_MINOR ? UFFDIO_REGISTER_MODE_MINOR : 0),
 	};
 
 	return ioctl(fd, UFFDIO_REGISTER, &reg) < 0 ? -errno : 0;
@@ -58,15 +62,21 @@ uffd_unregister(int fd, uint64_t start, uint64_t len)
 	return ioctl(fd, UFFDIO_UNREGISTER, &range) < 0 ? -errno : 0;
 }
 
+static enum uffd_kind
+fault_kind(uint64_t flags)
+{
+	if (flags & UFFD_PAGEFAULT_FLAG_WP)
+		return UFFD_WP;
+	return flags & UFFD_PAGEFAULT_FLAG_MINOR ? UFFD_MINOR : UFFD_MISSING;
+}
+
 static void
 message_of(const struct uffd_msg *m, struct uffd_message *out)
 {
 	*out = (struct uffd_message){ .fd = -1 };
 	switch (m->event) {
 	case UFFD_EVENT_PAGEFAULT:
-		out->kind = m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP
-				? UFFD_WP
-				: UFFD_MISSING;
+		out->kind = fault_kind(m->arg.pagefault.flags);
 		out->tid = m->arg.pagefault.feat.ptid;
 		out->write = m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE;
 		out->addr = m->arg.pagefault.address & ~UINT64_C(0xfff);
@@ -124,6 +134,19 @@ uffd_copy(int fd, uint64_t dst, const void *src, size_t len, unsigned int flags)
 
 	if (ioctl(fd, UFFDIO_COPY, &copy) == 0 || copy.copy > 0)
 		return copy.copy;
+	return -errno;
+}
+
+ssize_t
+uffd_continue(int fd, uint64_t start, size_t len, unsigned int flags)
+{
+	struct uffdio_continue c = {
+		.range = { .start = start, .len = len },
+		.mode = flags & UFFD_PROTECT ? UFFDIO_CONTINUE_MODE_WP : 0,
+	};
+
+	if (ioctl(fd, UFFDIO_CONTINUE, &c) == 0 || c.mapped > 0)
+		return c.mapped;
 	return -errno;
 }
 

@@ -22,6 +22,7 @@
 
 enum uffd_kind {
 	UFFD_MISSING,
+	UFFD_MINOR, /* it is in the memfd, and only not mapped */
 	UFFD_WP,
 	UFFD_FORK,
 	UFFD_REMAP,
@@ -47,7 +48,13 @@ struct uffd_message {
  */
 int uffd_enable(int fd, bool events);
 
-int uffd_register(int fd, uint64_t start, uint64_t len, bool wp);
+enum uffd_mode { /* which faults are told, besides those of missing pages */
+	UFFD_MODE_MISSING = 0,
+	UFFD_MODE_WP = 1 << 0,
+	UFFD_MODE_MINOR = 1 << 1, /* of a memfd alone */
+};
+
+int uffd_register(int fd, uint64_t start, uint64_t len, unsigned int mode);
 int uffd_unregister(int fd, uint64_t start, uint64_t len);
 
 /* => number of messages read; 0: none is pending; -errno */
@@ -63,6 +70,13 @@ ssize_t uffd_read(int fd, struct uffd_message *, size_t max);
  */
 ssize_t uffd_copy(int fd, uint64_t dst, const void *src, size_t len,
     unsigned int flags);
+/*
+ * uffd_continue: map the memfd's pages; flags: UFFD_PROTECT
+ *
+ * => returns bytes mapped, > 0 and maybe fewer than len; -EFAULT: the memfd
+ * does not have the first one; or -errno
+ */
+ssize_t uffd_continue(int fd, uint64_t start, size_t len, unsigned int flags);
 int uffd_protect(int fd, uint64_t start, uint64_t len, bool protect);
 int uffd_wake(int fd, uint64_t start, uint64_t len);
 int uffd_poison(int fd, uint64_t start, uint64_t len);

@@ -276,7 +276,7 @@ static void __attribute__((noreturn)) release(struct agent *a)
  * dispatch: carry out the packet of len bytes in a->in
  *
  * => a packet that is not exactly as the protocol has it ends the connection
- * => that the daemon wants something at all says that the limit is near: new
+ * => that the daemon wants something done says that the limit is near: new
  *    mappings are announced from now on
  */
 static void
@@ -287,7 +287,7 @@ dispatch(struct agent *a, size_t len)
 	if (len < sizeof(*hdr) || hdr->size != len ||
 	    hdr->version != PAGERD_PROTOCOL_VERSION)
 		lost(a);
-	if (hdr->type != PAGERD_MSG_RELEASE)
+	if (hdr->type != PAGERD_MSG_RELEASE && hdr->type != PAGERD_MSG_DEPEND)
 		agent_arm(a);
 	if (hdr->type == PAGERD_MSG_MOVE && runs_valid(&a->in.move))
 		do_move(a);
@@ -295,6 +295,8 @@ dispatch(struct agent *a, size_t len)
 		do_unshare(a);
 	else if (hdr->type == PAGERD_MSG_EMPTY && len == sizeof(a->in.empty))
 		answer_done(a, a->in.empty.seq, empty_staging(a));
+	else if (hdr->type == PAGERD_MSG_DEPEND && len == sizeof(a->in.depend))
+		a->pages_out = 1;
 	else if (hdr->type == PAGERD_MSG_RELEASE &&
 		 len == sizeof(a->in.release))
 		release(a);

@@ -59,6 +59,7 @@ union agent_packet {
 	struct pagerd_msg_done done;
 	struct pagerd_msg_release release;
 	struct pagerd_msg_hold hold;
+	struct pagerd_msg_depend depend;
 };
 
 struct agent {

@@ -7,6 +7,8 @@ after each test the daemon must have as many descriptors as before, and must
 end cleanly.  Every wait has an end.
 """
 import array
+import ctypes
+import errno
 import fcntl
 import json
 import mmap
@@ -33,9 +35,17 @@ PAGE = 4096
 
 WELCOME, HELLO, READY, REFUSED, DONE = 1, 2, 3, 4, 9
 EXEC, FORK = 1, 2
-WISH_CHILD, WISH_SCAN, WISH_OVER, WISH_MODEL = 1, 2, 3, 4
+WISH_CHILD, WISH_SCAN, WISH_OVER, WISH_MODEL, WISH_ANSWER = 1, 2, 3, 4, 5
 HEADER = struct.Struct('=HHI')
 HELLO_BODY = struct.Struct('=II16s16sQQQQQ')
+REQUEST, REPLY = 12, 13
+(OPEN, MAP, CLONE, EXTEND, ARM, UNMAP, SNAPSHOT, DROP, UNLINK, QUERY,
+ ADVISE) = range(1, 12)
+MAP_SHARED, MAP_CREATE, MAP_FIXED = 1, 2, 16
+REQUEST_BODY = struct.Struct('=IIQQQQQ64s')
+REPLY_BODY = struct.Struct('=iIQQQQQQQII16s')
+ARENA = 0x200000000000
+PR_SET_DUMPABLE = 4
 USERFAULTFD_IOC_NEW = 0xaa00
 FILES = ('self/mem', 'self/pagemap', 'self/maps', 'self/smaps',
          'thread-self/statm')
@@ -120,7 +130,6 @@ class Client:
 
     @staticmethod
     def address(mapping):
-        import ctypes
         at = ctypes.c_char.from_buffer(mapping)
         address = ctypes.addressof(at)
         del at
@@ -173,6 +182,69 @@ class Client:
         os.close(self.device)
         self.area.close()
         self.anchor.close()
+
+
+def name_of(result):
+    return errno.errorcode.get(-result, 'done')
+
+
+class Session:
+    """A connection of libpagerd, of the process that makes it."""
+
+    def __init__(self, path=None, sock=None):
+        self.sock = sock or socket.socket(socket.AF_UNIX,
+                                          socket.SOCK_SEQPACKET)
+        self.sock.settimeout(WAIT)
+        if sock is None:
+            self.sock.connect(path)
+            data, fds, _, _ = socket.recv_fds(self.sock, 64, 4)
+            assert HEADER.unpack(data) == (1, WELCOME, 8), data
+            os.close(fds[0])
+
+    @staticmethod
+    def packet(op, name=b'', flags=0, addr=0, length=0, offset=0, *,
+               version=1, kind=REQUEST):
+        body = REQUEST_BODY.pack(op, flags, ARENA, 1 << 40, addr, length,
+                                 offset, name)
+        return HEADER.pack(version, kind, 8 + len(body)) + body
+
+    def send(self, *request, **change):
+        self.sock.send(self.packet(*request, **change))
+
+    def receive(self):
+        """=> the reply with its name for results, and what came with it"""
+        data, fds, flags, _ = socket.recv_fds(self.sock, 4096, 4)
+        if not data:
+            raise EOFError
+        assert flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC) == 0
+        assert HEADER.unpack(data[:8]) == (1, REPLY, len(data)), data
+        values = REPLY_BODY.unpack(data[8:])
+        reply = dict(zip(('result', 'flags', 'addr', 'len', 'offset',
+                          'region', 'resident', 'out', 'shared', 'users'),
+                         values))
+        reply['memory'] = None
+        assert len(fds) <= 1
+        for fd in fds:
+            reply['memory'] = os.pread(fd, 100, 0).decode()
+            os.close(fd)
+        return reply
+
+    def __call__(self, *request):
+        self.send(*request)
+        return self.receive()
+
+    def result(self, *request):
+        return name_of(self(*request)['result'])
+
+    def ended(self):
+        """=> the daemon has closed it"""
+        try:
+            return self.sock.recv(1) == b''
+        except ConnectionResetError:  # something of ours was not read
+            return True
+
+    def close(self):
+        self.sock.close()
 
 
 class Daemon:
@@ -715,7 +787,8 @@ class Clients(Running):
         self.refused('damaged', packet=b'\1')
         self.refused('damaged', packet=good[:-1])
         self.refused('damaged', packet=good[:8])
-        self.refused('too long', packet=good + b'x' * 8)
+        self.refused('damaged', packet=good + b'x' * 8)
+        self.refused('too long', packet=good + b'x' * 100)
         self.refused('too long', packet=good + b'x' * 60000)
         self.refused('version', version=2)
         self.refused('not HELLO', packet=HEADER.pack(1, DONE, 16) + bytes(8))
@@ -748,7 +821,7 @@ class Clients(Running):
         self.refused('number', kind=FORK, fds=good)
         # Descriptors that come with a packet that is too long, too.
         self.refused('too long', fds=good,
-                     packet=client.packet(self.token) + b'x')
+                     packet=client.packet(self.token) + b'x' * 100)
         for fd in good + [null, plain]:
             os.close(fd)
         client.close()
@@ -826,9 +899,10 @@ class Clients(Running):
 class Program:
     """A client in a process of its own: see client_main()."""
 
-    def __init__(self, socket_path, token):
+    def __init__(self, socket_path, token, uid=0):
         self.process = subprocess.Popen(
-            [sys.executable, __file__, '--client', socket_path, token],
+            [sys.executable, __file__, '--client', socket_path, token,
+             str(uid)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.pid = self.process.pid
         self.answer()
@@ -850,7 +924,14 @@ class Program:
             self.process.stdout.close()
 
 
-def client_main(path, token):
+def client_main(path, token, uid):
+    if uid != 0:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        # Else its files in /proc would be root's.
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    session = None
     client = Client(path)
     kind, _ = client.hello(token)
     assert kind == READY
@@ -870,6 +951,14 @@ def client_main(path, token):
         elif command == 'wish':
             client.wish(int(args[0]))
             say('sent')
+        elif command == 'request':
+            session = session or Session(path)
+            reply = session(int(args[0]), args[1].encode())
+            say([name_of(reply['result']), reply['region']])
+        elif command == 'share':
+            session = session or Session(path)
+            say(session.result(MAP, args[0].encode(),
+                               MAP_SHARED | MAP_CREATE, 0, PAGE))
         elif command == 'fork':
             client.wish(WISH_CHILD)
             _, space = client.receive()
@@ -1079,6 +1168,447 @@ class Watch(Running):
         p.end()
 
 
+class WithSessions(Running):
+    def setUp(self):
+        super().setUp()
+        self.open = []
+        self.token = self.group(name='g')['token']
+
+    def tearDown(self):
+        for x in self.open:
+            x.close()
+        super().tearDown()
+
+    def session(self, **how):
+        self.open.append(Session(self.d.client, **how))
+        return self.open[-1]
+
+    def client(self, token=None):
+        """=> this process is managed"""
+        self.open.append(Client(self.d.client))
+        kind, space = self.open[-1].hello(token or self.token)
+        self.assertEqual(kind, READY)
+        self.open[-1].space = space
+        return self.open[-1]
+
+
+class Sessions(WithSessions):
+    def test_unmanaged(self):
+        s = self.session()
+        for op in (*range(13), 1 << 31):
+            self.assertEqual(s.result(op), 'ESRCH')
+        # As soon as its agent has come it is managed, and as long.
+        client = self.client()
+        self.assertEqual(s.result(OPEN), 'done')
+        self.open.remove(client)
+        client.close()
+        until('it is not managed', lambda: s.result(OPEN) == 'ESRCH')
+        self.assertEqual(s.result(QUERY), 'ESRCH')
+
+    def test_open(self):
+        client, s = self.client(), self.session()
+        self.assertEqual(s(OPEN), {
+            'result': 0, 'flags': 0, 'addr': 0, 'len': 0, 'offset': 0,
+            'region': 0, 'resident': 0, 'out': 0, 'shared': 0, 'users': 0,
+            'memory': None})
+        self.assertEqual(s(QUERY)['region'], client.space)
+        # It is a session for the fault plane to tell what there is not.
+        self.assertEqual(s.result(99), 'ENOTSUP')
+        # Two of them, and no space more.
+        self.assertEqual(self.session().result(OPEN), 'done')
+        self.assertEqual(len(self.call('ListSpaces')['spaces']), 1)
+
+    def test_newest_space(self):
+        """What came before exec may still be there, with the same pid."""
+        old, new = self.client(), self.client()
+        self.assertLess(old.space, new.space)
+        self.assertEqual(self.session()(QUERY)['region'], new.space)
+
+    def test_map(self):
+        self.client()
+        s = self.session()
+        reply = s(MAP, b'', 0, 0, 3 * PAGE)
+        self.assertEqual((reply['result'], reply['addr'], reply['len'],
+                          reply['memory']), (0, ARENA, 3 * PAGE, None))
+        for _ in range(100):
+            reply = s(MAP, b'common', MAP_SHARED, 0, 2 * PAGE, PAGE)
+            self.assertEqual((reply['result'], reply['offset'],
+                              reply['memory']), (0, PAGE, 'common'))
+        self.assertEqual(s.result(MAP), 'EINVAL')
+        # No descriptor comes with an error, and none is left.
+        reply = s(MAP, b'common', MAP_SHARED | MAP_FIXED, 0, PAGE)
+        self.assertEqual((reply['result'], reply['memory']),
+                         (-errno.EEXIST, None))
+
+    def test_names(self):
+        self.client()
+        s = self.session()
+        for op in (MAP, CLONE, SNAPSHOT, DROP, UNLINK, QUERY):
+            self.assertEqual(s.result(op, b'x' * 64), 'EINVAL')
+        self.assertEqual(s(MAP, b'x' * 63, MAP_SHARED, 0, PAGE)['memory'],
+                         'x' * 63)
+
+    def bad_packets(self):
+        good = Session.packet(OPEN)
+        yield good[:-1], 'damaged'
+        yield good[:8], 'damaged'
+        yield HEADER.pack(1, REQUEST, 8), 'not REQUEST'
+        yield HEADER.pack(1, REQUEST, 119) + good[8:-1], 'not REQUEST'
+        yield good + b'x', 'too long'
+        yield good + b'x' * 60000, 'too long'
+        yield Session.packet(OPEN, version=2), 'version'
+
+    def test_bad_packets(self):
+        self.client()
+        other = self.session()
+        null = os.open('/dev/null', os.O_RDONLY)
+        bad = [(packet, [], text) for packet, text in self.bad_packets()]
+        bad += [(Session.packet(OPEN), [null] * n, 'with descriptors')
+                for n in (1, 7, 253)]
+        for first in (True, False):
+            later = [] if first else [
+                (b'', [], ''), (b'\1', [], 'damaged'),
+                (Session.packet(OPEN, kind=REPLY), [], 'not REQUEST'),
+                (HEADER.pack(1, HELLO, 88) + bytes(80), [], 'not REQUEST')]
+            for packet, fds, text in bad + later:
+                seen = len(self.d.log)
+                s = Session(self.d.client)
+                if not first:
+                    self.assertEqual(s.result(OPEN), 'done')
+                socket.send_fds(s.sock, [packet], fds)
+                if first and text == 'too long':
+                    # Nobody knows what it was to be.
+                    self.assertEqual(HEADER.unpack(s.sock.recv(8))[1],
+                                     REFUSED)
+                self.assertTrue(s.ended())
+                until(f'{text} is logged', lambda: any(
+                    text in x for x in self.d.log[seen:]))
+                s.close()
+                self.assertEqual(other.result(OPEN), 'done')
+        os.close(null)
+
+    def test_one_at_a_time(self):
+        client, s = self.client(), self.session()
+        s.send(ADVISE)
+        s.send(OPEN)
+        s.send(QUERY)
+        s.send(ADVISE)
+        # The plane is asked by others meanwhile, and has answered them.
+        self.call('GetStats')
+        s.sock.settimeout(0.1)
+        with self.assertRaises(TimeoutError):
+            s.receive()
+        s.sock.settimeout(WAIT)
+        client.wish(WISH_ANSWER)
+        reply = s.receive()
+        self.assertEqual((reply['result'], reply['memory']), (0, 'held'))
+        self.assertEqual(s.receive()['region'], 0)
+        # It would be EBUSY had the plane still had the first.
+        self.assertEqual(s.receive()['region'], client.space)
+        # The process goes while its request is under way.
+        self.open.remove(client)
+        client.close()
+        reply = s.receive()
+        self.assertEqual((reply['result'], reply['memory']),
+                         (-errno.ESRCH, None))
+        self.assertEqual(s.result(OPEN), 'ESRCH')
+
+    def test_leaves(self):
+        client = self.client()
+        for more in range(3):
+            s = Session(self.d.client)
+            s.send(ADVISE)
+            for _ in range(more):
+                s.send(OPEN)
+            # The daemon has read the first, if it answers a later one.
+            self.assertEqual(self.session().result(OPEN), 'done')
+            s.close()
+            client.wish(WISH_ANSWER)
+            other = self.session()
+            until('it is answered', lambda: other.result(QUERY) == 'done')
+
+    def test_no_reader(self):
+        self.client()
+        s = self.session()
+        s.sock.settimeout(0.2)
+        with self.assertRaises((TimeoutError, BrokenPipeError,
+                                ConnectionResetError)):
+            for _ in range(100000):
+                s.send(OPEN)
+        self.assertEqual(self.session().result(OPEN), 'done')
+
+    def test_many(self):
+        self.client()
+        sessions = [self.session() for _ in range(200)]
+        for s in sessions:
+            s.send(MAP, b'm', MAP_SHARED, 0, PAGE)
+        for s in sessions:
+            self.assertEqual(s.receive()['memory'], 'm')
+
+    def test_handed_on(self):
+        """Nobody acts for a process that has ended."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                client, s = Client(self.d.client), Session(self.d.client)
+                ok = (client.hello(self.token)[0] == READY and
+                      s.result(OPEN) == 'done')
+                socket.send_fds(theirs, [b'y' if ok else b'n'],
+                                [client.sock.fileno(), s.sock.fileno()])
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        ours.settimeout(WAIT)
+        data, fds, _, _ = socket.recv_fds(ours, 1, 2)
+        ours.close()
+        theirs.close()
+        self.assertEqual(data, b'y')
+        agent, sock = (socket.socket(fileno=fd) for fd in fds)
+        spaces = self.call('ListSpaces')['spaces']
+        self.assertEqual([x['pid'] for x in spaces], [pid])
+        s = Session(sock=sock)
+        self.assertEqual(s.result(OPEN), 'ESRCH')
+        s.close()
+        agent.close()
+        until('it is gone', lambda: self.call('ListSpaces')['spaces'] == [])
+
+
+class WithPrograms(WithSessions):
+    def setUp(self):
+        super().setUp()
+        self.programs = []
+        self.token = self.group(name='holding')['token']
+
+    def tearDown(self):
+        for p in self.programs:
+            p.end()
+        super().tearDown()
+
+    def program(self, uid):
+        self.programs.append(Program(self.d.client, self.token, uid))
+        return self.programs[-1]
+
+    def spaces(self):
+        return {x['pid']: x['id'] for x in self.call('ListSpaces')['spaces']}
+
+
+class Library(WithPrograms):
+    """Snapshots and clones; the fake plane is asked for what it can."""
+
+    def snapshots(self):
+        return {x['name']: x for x in self.call('ListSnapshots')['snapshots']}
+
+    def test_snapshot(self):
+        self.client()
+        s = self.session()
+        self.assertEqual(s.result(SNAPSHOT, b'one'), 'done')
+        one = self.snapshots()['one']
+        self.assertEqual((one['pid'], one['uid']), (os.getpid(), 0))
+        self.assertIn(one['holder'], self.spaces())
+        self.assertEqual(s.result(SNAPSHOT, b'one'), 'EEXIST')
+        self.fails('SnapshotExists', 'TakeSnapshot', pid=os.getpid(),
+                   name='one')
+        for bad in (b'', b'a b', b'a/b', b'\xff', b'x' * 64):
+            self.assertEqual(s.result(SNAPSHOT, bad), 'EINVAL')
+        # By whatever way it was taken.
+        self.call('TakeSnapshot', pid=os.getpid(), name='two')
+        self.assertEqual(s.result(SNAPSHOT, b'two'), 'EEXIST')
+        self.assertEqual(s.result(DROP, b'two'), 'done')
+        self.assertEqual(s.result(DROP, b'two'), 'ENOENT')
+        self.assertEqual(s.result(DROP, b''), 'ENOENT')
+        self.call('DropSnapshot', name='one')
+        self.assertEqual(s.result(DROP, b'one'), 'ENOENT')
+        self.assertEqual(self.snapshots(), {})
+        until('the holders are gone',
+              lambda: list(self.spaces()) == [os.getpid()])
+
+    def test_two_at_once(self):
+        self.client()
+        s, t = self.session(), self.session()
+        s.send(SNAPSHOT, b'one')
+        t.send(SNAPSHOT, b'one')
+        results = {s.receive()['result'], t.receive()['result']}
+        self.assertEqual(results, {0, -errno.EEXIST})
+        self.assertEqual(s.result(DROP, b'one'), 'done')
+
+    def test_leaves_a_snapshot(self):
+        self.client()
+        s = Session(self.d.client)
+        s.send(SNAPSHOT, b'one')
+        s.close()
+        # Whether it was read before the end is nobody's promise.
+        t = self.session()
+        until('it is decided', lambda: t.result(SNAPSHOT, b'one') in (
+            'done', 'EEXIST') and 'one' in self.snapshots())
+        self.assertEqual(t.result(DROP, b'one'), 'done')
+
+    def test_dies_in_between(self):
+        """The program ends while a snapshot is taken of it."""
+        for _ in range(5):
+            p = self.program(0)
+            p.process.stdin.write(f'request {SNAPSHOT} one\n')
+            p.process.stdin.flush()
+            p.process.kill()
+            p.end()
+        until('they are gone', lambda: len(self.spaces()) == len(
+            self.snapshots()))
+        s = self.session()
+        self.client()
+        self.assertIn(s.result(DROP, b'one'), ('done', 'ENOENT'))
+
+    def failing(self, name, error):
+        self.client(self.group(name=name)['token'])
+        s = self.session()
+        for _ in range(2):
+            self.assertEqual(s.result(SNAPSHOT, b'one'), error)
+            self.assertEqual(self.snapshots(), {})
+            self.assertEqual(s.result(CLONE, b'one'), 'ENOENT')
+            self.assertEqual(s.result(DROP, b'one'), 'ENOENT')
+        until('no holder is left',
+              lambda: list(self.spaces()) == [os.getpid()])
+
+    def test_no_room(self):
+        self.failing('holding-full', 'ENOSPC')
+
+    def test_holder_ends_early(self):
+        self.failing('holding-mortal', 'ECONNRESET')
+
+    def test_no_agent(self):
+        self.failing('idle', 'ENOTSUP')
+
+    def test_holder_killed(self):
+        self.client()
+        s = self.session()
+        self.assertEqual(s.result(SNAPSHOT, b'one'), 'done')
+        os.kill(self.snapshots()['one']['holder'], signal.SIGKILL)
+        until('it is lost', lambda: self.snapshots() == {})
+        self.assertEqual(s.result(CLONE, b'one'), 'ENOENT')
+        self.assertEqual(s.result(DROP, b'one'), 'ENOENT')
+        self.assertEqual(s.result(SNAPSHOT, b'one'), 'done')
+        self.assertEqual(s.result(DROP, b'one'), 'done')
+
+    def test_clone(self):
+        self.client()
+        s = self.session()
+        self.assertEqual(s.result(CLONE, b'one'), 'ENOENT')
+        self.assertEqual(s.result(CLONE, b''), 'ENOENT')
+        self.assertEqual(s.result(SNAPSHOT, b'one'), 'done')
+        holder = self.snapshots()['one']['holder']
+        p = self.program(0)
+        self.assertEqual(p.ask('request', CLONE, 'one'),
+                         ['done', self.spaces()[holder]])
+        # The name is free, and the holder stays.
+        self.assertEqual(s.result(DROP, b'one'), 'done')
+        self.assertEqual(p.ask('request', CLONE, 'one')[0], 'ENOENT')
+        self.assertEqual(s.result(SNAPSHOT, b'one'), 'done')
+        other = self.snapshots()['one']['holder']
+        self.assertEqual(set(self.spaces()),
+                         {os.getpid(), p.pid, holder, other})
+        p.end()
+        until('the clone and its origin are gone',
+              lambda: set(self.spaces()) == {os.getpid(), other})
+        self.assertEqual(s.result(DROP, b'one'), 'done')
+
+    def test_users(self):
+        self.client()
+        s, p, q = self.session(), self.program(NOBODY), self.program(NOBODY)
+        self.assertEqual(s.result(SNAPSHOT, b'roots'), 'done')
+        self.assertEqual(p.ask('request', SNAPSHOT, 'theirs')[0], 'done')
+        # It is its process's user's, whose group it may ever be.
+        theirs = self.snapshots()['theirs']
+        self.assertEqual((theirs['uid'], theirs['pid']), (NOBODY, p.pid))
+        for op in (CLONE, DROP):
+            self.assertEqual(p.ask('request', op, 'roots')[0], 'ENOENT')
+        # Each user has names of his own.
+        self.assertEqual(p.ask('request', SNAPSHOT, 'roots')[0], 'done')
+        self.assertEqual(p.ask('request', DROP, 'roots')[0], 'done')
+        self.assertEqual(self.snapshots()['roots']['uid'], 0)
+        self.assertEqual(q.ask('request', CLONE, 'theirs'),
+                         ['done', self.spaces()[theirs['holder']]])
+        # Root may drop it, but has no part in what is in it.
+        self.assertEqual(s.result(CLONE, b'theirs'), 'EACCES')
+        self.assertEqual(s.result(DROP, b'theirs'), 'done')
+        self.assertEqual(s.result(DROP, b'roots'), 'done')
+
+
+class Shared(WithPrograms):
+    """Memory that has a name; that of the fake plane is as large as asked."""
+
+    def shared(self, call=None):
+        return {(x['uid'], x['name']): x
+                for x in (call or self.call)('ListShared')['shared']}
+
+    def share(self, session, name, pages=1):
+        return session.result(MAP, name, MAP_SHARED | MAP_CREATE, 0,
+                              pages * PAGE)
+
+    def test_shared(self):
+        self.assertEqual(self.shared(), {})
+        client, s = self.client(), self.session()
+        self.assertEqual(self.share(s, b'one', 5), 'done')
+        one = self.shared()[0, 'one']
+        self.assertGreater(one.pop('id'), 0)
+        self.assertEqual(one, {
+            'name': 'one', 'uid': 0, 'size': 5 * PAGE, 'resident': PAGE,
+            'out': 2 * PAGE, 'maps': 3})
+        # It stays when its program has ended.
+        self.open.remove(client)
+        client.close()
+        until('it is gone', lambda: self.spaces() == {})
+        self.assertIn((0, 'one'), self.shared())
+        self.call('UnlinkShared', name='one')
+        self.assertEqual(self.shared(), {})
+        self.fails('NoSuchShared', 'UnlinkShared', name='one')
+
+    def test_names_of_shared(self):
+        self.client()
+        long = 'x' * 63
+        self.assertEqual(self.share(self.session(), long.encode()), 'done')
+        for bad in ('', 'y', long + 'x', 'x' * 1000, '\u00e4'):
+            self.assertEqual(
+                self.fails('NoSuchShared', 'UnlinkShared', name=bad),
+                {'shared': bad})
+        for bad in (-1, 1 << 32, 'root', 1.5):
+            reply = self.call.raw('org.pagerd.UnlinkShared', {
+                'name': long, 'uid': bad})
+            self.assertEqual(reply['parameters'], {'parameter': 'uid'})
+        self.call('UnlinkShared', name=long, uid=0)
+
+    def test_many_shared(self):
+        """More than the daemon has room for at first."""
+        self.client()
+        s = self.session()
+        names = {f'n{i}' for i in range(300)}
+        for name in names:
+            self.assertEqual(self.share(s, name.encode()), 'done')
+        self.assertEqual({name for _, name in self.shared()}, names)
+
+    def test_users_of_shared(self):
+        self.client()
+        s, p = self.session(), self.program(NOBODY)
+        nobody = connect_as(NOBODY, self.d.control)
+        for name in ('both', 'theirs'):
+            self.assertEqual(p.ask('share', name), 'done')
+        for name in (b'both', b'roots'):
+            self.assertEqual(self.share(s, name), 'done')
+        self.assertEqual(set(self.shared(nobody)),
+                         {(NOBODY, 'both'), (NOBODY, 'theirs')})
+        self.assertEqual(len(self.shared()), 4)
+        self.fails('NoSuchShared', 'UnlinkShared', nobody, name='roots')
+        self.fails('NotPermitted', 'UnlinkShared', nobody, name='roots',
+                   uid=0)
+        # Root's own first, then whose it is.
+        self.fails('NoSuchShared', 'UnlinkShared', name='theirs', uid=0)
+        self.call('UnlinkShared', name='both')
+        self.assertEqual(set(self.shared()), {
+            (NOBODY, 'both'), (NOBODY, 'theirs'), (0, 'roots')})
+        self.call('UnlinkShared', name='both')
+        self.call('UnlinkShared', name='theirs', uid=NOBODY)
+        nobody.close()
+        self.assertEqual(set(self.shared()), {(0, 'roots')})
+
+
 class Ending(unittest.TestCase):
     def test_lost_pages(self):
         d = Daemon()
@@ -1114,6 +1644,42 @@ class Ending(unittest.TestCase):
                             for x in d.log))
         for c in (call, client, waiting):
             c.close()
+
+    def stop_with_sessions(self, group):
+        """=> how the daemon has ended"""
+        d = Daemon()
+        call = Varlink(d.control)
+        token = call('CreateGroup', name=group, limit=0,
+                     ephemeral=False)['token']
+        client = Client(d.client)
+        self.assertEqual(client.hello(token)[0], READY)
+        silent, idle, busy, gone = (Session(d.client) for _ in range(4))
+        for s in (idle, busy, gone):
+            self.assertEqual(s.result(OPEN), 'done')
+        if group == 'holding':
+            for name in (b'one', b'two'):
+                self.assertEqual(idle.result(SNAPSHOT, name), 'done')
+            self.assertEqual(idle.result(CLONE, b'two'), 'done')
+        busy.send(ADVISE)
+        self.assertEqual(idle.result(OPEN), 'done')
+        gone.send(SNAPSHOT, b'three')
+        gone.close()
+        d.process.send_signal(signal.SIGTERM)
+        self.assertTrue(idle.ended())
+        # What was asked for is answered.
+        reply = busy.receive()
+        self.assertEqual((reply['result'], reply['memory']),
+                         (-errno.ESRCH, None))
+        self.assertTrue(busy.ended())
+        self.assertEqual(HEADER.unpack(silent.sock.recv(8))[1], REFUSED)
+        status = d.end()
+        for c in (call, client, silent, idle, busy):
+            c.close()
+        return status
+
+    def test_sessions(self):
+        self.assertEqual(self.stop_with_sessions('g'), 0)
+        self.assertEqual(self.stop_with_sessions('holding'), 0)
 
     def test_interrupt_and_hangup(self):
         for number in (signal.SIGINT, signal.SIGHUP):
@@ -1216,6 +1782,20 @@ class Private(unittest.TestCase):
         self.assertEqual(sorted(os.listdir(self.directory)),
                          ['client', 'control', 'pagerd.conf'])
 
+    def test_sessions_do_not_count(self):
+        first = Varlink(self.directory + '/control')
+        d = self.launch()
+        made = first('CreateGroup', name=None, limit=0, ephemeral=True)
+        client = Client(self.directory + '/client')
+        self.assertEqual(client.hello(made['token'])[0], READY)
+        s = Session(self.directory + '/client')
+        self.assertEqual(s.result(OPEN), 'done')
+        first.close()
+        client.close()
+        self.assertEqual(d.end(), 0)
+        self.assertTrue(s.ended())
+        s.close()
+
     def test_nobody_comes(self):
         d = self.launch(config='[daemon]\nclient-timeout = 1\n')
         self.assertEqual(d.end(), 0)
@@ -1236,7 +1816,7 @@ class Private(unittest.TestCase):
 def main():
     global PAGERD, NOTIFY
     if sys.argv[1:2] == ['--client']:
-        client_main(*sys.argv[2:4])
+        client_main(*sys.argv[2:4], int(sys.argv[4]))
         return
     if os.geteuid() != 0 or not os.path.exists('/dev/userfaultfd'):
         print('needs root and /dev/userfaultfd')

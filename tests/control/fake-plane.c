@@ -6,11 +6,23 @@
  * steers it by sending DONE with one of enum wish as its result; a group
  * called "refuse" lets nobody in, one called "lossy" cannot be brought home,
  * and in one called "checkered" every other page is unknown.
+ *
+ * In groups whose name begins with "holding" snapshots can be taken: it forks
+ * itself, and the child says and does what a holder would.  In "holding-full"
+ * there is no room for them, in "holding-mortal" a holder is lost as soon as
+ * it is a snapshot.
+ *
+ * What is mapped with CREATE gets a name that stays until it is unlinked.
  */
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,12 +38,14 @@
 
 #define MAX 512
 #define SLICE 1000 /* pages that are told of at once */
+#define HELD 1     /* the answer comes later */
 
 enum wish {             /* what a client may ask for */
 	WISH_CHILD = 1, /* a forked child, which has no agent yet */
 	WISH_SCAN = 2,
-	WISH_OVER = 3,  /* a hundred notices */
-	WISH_MODEL = 4, /* all that was adopted is the model's now */
+	WISH_OVER = 3,   /* a hundred notices */
+	WISH_MODEL = 4,  /* all that was adopted is the model's now */
+	WISH_ANSWER = 5, /* ADVISE is answered */
 };
 
 struct fake_group {
@@ -53,6 +67,16 @@ struct fake_space {
 	struct mail_range ranges[MAX];
 	size_t nranges;
 	int64_t adopted_pages;
+	struct mail_library *held; /* an ADVISE; NULL: none */
+	uint64_t origin;           /* it is a clone of that space; 0: none */
+	pid_t holder;              /* a child of ours; 0: it is none */
+	bool snapshot, forgotten;
+};
+
+struct fake_object {
+	uid_t uid;
+	char name[PAGERD_NAME_BYTES]; /* empty: free */
+	uint64_t bytes;
 };
 
 struct plane {
@@ -60,6 +84,7 @@ struct plane {
 	pthread_t thread;
 	struct fake_group groups[MAX];
 	struct fake_space spaces[MAX];
+	struct fake_object objects[MAX];
 	uint32_t last_group;
 	uint64_t last_space, kicks;
 	struct mail_stop *stop; /* asked for */
@@ -430,6 +455,266 @@ map_space(struct plane *p, struct mail_map *m)
 	return 0;
 }
 
+/* As a holder would: says HELLO, and ends with its connection. */
+static void
+be_holder(const struct mail_hold *m, uint64_t space)
+{
+	struct pagerd_msg_hello hello = {
+		.hdr = { PAGERD_PROTOCOL_VERSION, PAGERD_MSG_HELLO,
+		    sizeof(hello) },
+		.kind = PAGERD_HELLO_HOLD,
+		.space_id = space,
+		.area_start = 0x10000000,
+		.area_len = 0x200000,
+		.stage_start = 0x10100000,
+		.anchor_start = 0x20000000,
+	};
+	union {
+		struct cmsghdr c;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .c = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec iov = { &hello, sizeof(hello) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	int uffd = ioctl(m->device, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+
+	/* Nothing of the daemon's may live on in it. */
+	if (dup2(m->sock, 0) != 0 || dup2(uffd, 1) != 1 ||
+	    close_range(2, ~0u, 0) != 0)
+		_exit(1);
+	*(int *)CMSG_DATA(&control.c) = 1;
+	if (sendmsg(0, &msg, 0) != sizeof(hello))
+		_exit(1);
+	close(1);
+	while (recv(0, &hello, sizeof(hello), 0) > 0)
+		continue;
+	_exit(0);
+}
+
+static int
+hold(struct plane *p, struct mail_hold *m)
+{
+	struct fake_space *s = space_find(p, m->space), *child;
+
+	if (s == NULL)
+		return -ESRCH;
+	if (strncmp(s->group->name, "holding", 7) != 0)
+		return -EOPNOTSUPP;
+	child = space_new(p, s->group);
+	if (child == NULL)
+		return -EAGAIN;
+	tell(p, NOTICE_SPACE_NEW, child);
+	child->holder = fork();
+	if (child->holder == 0)
+		be_holder(m, child->id);
+	return 0;
+}
+
+static void
+space_drop(struct plane *p, struct fake_space *s)
+{
+	int i;
+
+	if (s->held != NULL)
+		planes_answer(p->planes, &s->held->m, -ESRCH);
+	for (i = 0; i < s->nfds; i++)
+		close(s->fds[i]);
+	/* It ends with its connection. */
+	if (s->holder > 0)
+		waitpid(s->holder, NULL, 0);
+	s->group->nspaces--;
+	s->id = 0;
+}
+
+/* => a snapshot that was forgotten goes with its last clone */
+static void
+let_go(struct plane *p, struct fake_space *s)
+{
+	size_t i;
+
+	if (s == NULL || !s->forgotten)
+		return;
+	for (i = 0; i < MAX; i++) {
+		if (p->spaces[i].id != 0 && p->spaces[i].origin == s->id)
+			return;
+	}
+	tell(p, NOTICE_SPACE_GONE, s);
+	space_drop(p, s);
+}
+
+static void
+space_gone(struct plane *p, struct fake_space *s)
+{
+	uint64_t origin = s->origin;
+
+	tell(p, NOTICE_SPACE_GONE, s);
+	space_drop(p, s);
+	if (origin != 0)
+		let_go(p, space_find(p, origin));
+}
+
+static int
+snapshot(struct plane *p, struct mail_snapshot *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+
+	if (s == NULL || s->snapshot)
+		return -ESRCH;
+	if (strcmp(s->group->name, "holding-full") == 0)
+		return -ENOSPC;
+	s->snapshot = true;
+	if (strcmp(s->group->name, "holding-mortal") == 0)
+		space_gone(p, s);
+	return 0;
+}
+
+static int
+forget(struct plane *p, struct mail_snapshot *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+
+	if (s == NULL || !s->snapshot || s->forgotten)
+		return -ESRCH;
+	s->forgotten = true;
+	let_go(p, s);
+	return 0;
+}
+
+/* => any: of another user, if this one has none */
+static struct fake_object *
+object_find(struct plane *p, uid_t uid, const char *name, bool any)
+{
+	struct fake_object *o, *other = NULL;
+
+	for (o = p->objects; o < p->objects + MAX; o++) {
+		if (strcmp(o->name, name) != 0)
+			continue;
+		if (o->uid == uid)
+			return o;
+		other = o;
+	}
+	return any ? other : NULL;
+}
+
+static int
+object_make(struct plane *p, uid_t uid, const struct pagerd_msg_request *q)
+{
+	struct fake_object *o;
+
+	if (object_find(p, uid, q->name, false) != NULL)
+		return 0;
+	o = object_find(p, 0, "", true);
+	if (o == NULL)
+		return -ENOSPC;
+	o->uid = uid;
+	o->bytes = q->offset + q->len;
+	memcpy(o->name, q->name, sizeof(o->name));
+	return 0;
+}
+
+static int
+list_objects(struct plane *p, struct mail_objects *m)
+{
+	struct fake_object *o;
+
+	m->n = 0;
+	m->more = false;
+	for (o = p->objects; o < p->objects + MAX; o++) {
+		if (o->name[0] == '\0')
+			continue;
+		if (m->n == m->max) {
+			m->more = true;
+			return 0;
+		}
+		m->objects[m->n] = (struct object_info){
+			.id = (uint64_t)(o - p->objects) + 1,
+			.uid = o->uid,
+			.bytes = o->bytes,
+			.resident_bytes = 4096,
+			.out_bytes = 8192,
+			.users = 3,
+		};
+		memcpy(m->objects[m->n++].name, o->name, sizeof(o->name));
+	}
+	return 0;
+}
+
+static int
+unlink_object(struct plane *p, const struct mail_unlink *m)
+{
+	struct fake_object *o = object_find(p, m->uid, m->name, m->any);
+
+	if (m->name[0] == '\0' || o == NULL)
+		return -ENOENT;
+	o->name[0] = '\0';
+	return 0;
+}
+
+/* => a descriptor with something to read in it */
+static int
+some_memory(const char *text)
+{
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	ASSERT(fd >= 0);
+	ASSERT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	return fd;
+}
+
+/* What is FIXED is taken, and comes with a descriptor all the same. */
+static int
+library_map(struct plane *p, uid_t uid, struct mail_library *m)
+{
+	const struct pagerd_msg_request *q = &m->request;
+	int r;
+
+	if (q->len == 0 || q->arena_len < q->len)
+		return -EINVAL;
+	m->reply.addr = q->arena;
+	m->reply.len = q->len;
+	m->reply.offset = q->offset;
+	if ((q->flags & PAGERD_MAP_CREATE) != 0) {
+		r = object_make(p, uid, q);
+		if (r < 0)
+			return r;
+	}
+	if (q->name[0] != '\0')
+		m->fd = some_memory(q->name);
+	return (q->flags & PAGERD_MAP_FIXED) != 0 ? -EEXIST : 0;
+}
+
+static int
+library(struct plane *p, struct mail_library *m)
+{
+	struct fake_space *s = space_find(p, m->space);
+
+	if (s == NULL)
+		return -ESRCH;
+	if (m->request.op == PAGERD_OP_OPEN)
+		return 0;
+	if (s->held != NULL) /* one session asks for one thing at a time */
+		return -EBUSY;
+	m->reply.region = s->id;
+	switch (m->request.op) {
+	case PAGERD_OP_MAP:
+		return library_map(p, s->uid, m);
+	case PAGERD_OP_CLONE:
+		s->origin = m->reply.region = m->snapshot;
+		return 0;
+	case PAGERD_OP_QUERY:
+		m->reply.users = 1;
+		return 0;
+	case PAGERD_OP_ADVISE:
+		m->fd = some_memory("held");
+		s->held = m;
+		return HELD;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 static int
 stats(struct plane *p, struct mail_stats *m)
 {
@@ -469,7 +754,15 @@ answer(struct plane *p, struct mail *m)
 	case MAIL_ADOPT:
 		return adopt(p, (struct mail_adopt *)m);
 	case MAIL_HOLD:
-		return -EOPNOTSUPP;
+		return hold(p, (struct mail_hold *)m);
+	case MAIL_LIBRARY:
+		return library(p, (struct mail_library *)m);
+	case MAIL_SNAPSHOT:
+		return snapshot(p, (struct mail_snapshot *)m);
+	case MAIL_FORGET:
+		return forget(p, (struct mail_snapshot *)m);
+	case MAIL_UNLINK:
+		return unlink_object(p, (struct mail_unlink *)m);
 	case MAIL_RECLAIM:
 		((struct mail_reclaim *)m)->bytes_out = 4096;
 		return 0;
@@ -477,6 +770,8 @@ answer(struct plane *p, struct mail *m)
 		return list_groups(p, (struct mail_groups *)m);
 	case MAIL_SPACES:
 		return list_spaces(p, (struct mail_spaces *)m);
+	case MAIL_OBJECTS:
+		return list_objects(p, (struct mail_objects *)m);
 	case MAIL_REGIONS:
 		return list_regions(p, (struct mail_regions *)m);
 	case MAIL_USAGE:
@@ -491,17 +786,6 @@ answer(struct plane *p, struct mail *m)
 		break;
 	}
 	return -ENOSYS;
-}
-
-static void
-space_drop(struct fake_space *s)
-{
-	int i;
-
-	for (i = 0; i < s->nfds; i++)
-		close(s->fds[i]);
-	s->group->nspaces--;
-	s->id = 0;
 }
 
 static void
@@ -540,6 +824,11 @@ grant(struct plane *p, struct fake_space *s, int wish)
 		atomic_store(&s->gauge.model_pages, s->adopted_pages);
 		atomic_store(&s->group->gauge.model_pages, s->adopted_pages);
 		break;
+	case WISH_ANSWER:
+		if (s->held != NULL)
+			planes_answer(p->planes, &s->held->m, 0);
+		s->held = NULL;
+		break;
 	}
 }
 
@@ -553,8 +842,7 @@ client_readable(struct plane *p, struct fake_space *s)
 	if (n == sizeof(done)) {
 		grant(p, s, done.result);
 	} else if (n == 0 || errno != EAGAIN) {
-		tell(p, NOTICE_SPACE_GONE, s);
-		space_drop(s);
+		space_gone(p, s);
 	}
 }
 
@@ -563,14 +851,15 @@ mails(struct plane *p)
 {
 	struct mail *m;
 	bool any = false;
+	int r;
 
 	planes_fault_ack(p->planes);
 	while ((m = planes_fault_receive(p->planes)) != NULL) {
 		any = true;
 		if (m->op == MAIL_STOP)
 			p->stop = (struct mail_stop *)m;
-		else
-			planes_answer(p->planes, m, answer(p, m));
+		else if ((r = answer(p, m)) != HELD)
+			planes_answer(p->planes, m, r);
 	}
 	if (!any)
 		p->kicks++;
@@ -587,7 +876,7 @@ finish(struct plane *p)
 		    strcmp(p->groups[i].name, "lossy") == 0)
 			r = -ENOMEM;
 		if (p->spaces[i].id != 0)
-			space_drop(&p->spaces[i]);
+			space_drop(p, &p->spaces[i]);
 	}
 	p->stop->home_pages = 42;
 	p->stop->lost_pages = r < 0 ? 7 : 0;

@@ -459,6 +459,7 @@ static void
 test_planes(void)
 {
 	struct mail m = { .op = MAIL_STATS, .done = done };
+	struct mail stop = { .op = MAIL_STOP, .done = done };
 	struct planes *p;
 	struct notice *n;
 	int asked, noticed;
@@ -467,6 +468,10 @@ test_planes(void)
 	for (asked = 0; planes_ask(p, &m) == 0; asked++)
 		continue;
 	ASSERT(asked >= 1024);
+	/* However busy it is, it can be stopped. */
+	ASSERT(planes_ask(p, &stop) == 0);
+	ASSERT(planes_ask(p, &stop) == -ENOBUFS);
+	asked++;
 	planes_fault_ack(p);
 	while (planes_fault_receive(p) != NULL)
 		planes_answer(p, &m, -7);

@@ -10,6 +10,7 @@
 #include "agent_fake.h"
 #include "fds.h"
 #include "kernel.h"
+#include "session.h"
 #include "snap.h"
 #include "task.h"
 
@@ -67,7 +68,7 @@ agent_map_area(struct agent *a)
 	struct vma *v;
 
 	a->area_len = AREA_PAGES + PAGERD_STAGE_PAGES;
-	a->area = vma_gap(p, from, SIM_PAGES, a->area_len);
+	a->area = vma_gap(p, from, ARENA_START, a->area_len);
 	if (a->area == SIM_PAGES)
 		return false;
 	a->stage = a->area + AREA_PAGES;
@@ -190,7 +191,8 @@ lost(struct agent *a)
 	struct proc *p = a->proc;
 
 	sim_trace("agent of %u has lost the daemon", p->pid);
-	if (p->holder && p->space == 0) { /* its snapshot was given up */
+	/* Its snapshot was given up. */
+	if (p->holder && (p->space == 0 || snap_is_over(p))) {
 		proc_kill(p);
 		return;
 	}
@@ -300,6 +302,8 @@ move_check(const struct agent *a, uint32_t src, uint32_t dst, uint32_t n)
 		return ENOENT;
 	if (s->end < src + n || d->end < dst + n)
 		return EINVAL;
+	if (s->memfile != NULL)
+		sim_fail("agent of %u is asked for a page of a file", p->pid);
 	if (!s->read || !s->write || s->shared || s->file)
 		return EINVAL;
 	return 0;
@@ -443,10 +447,10 @@ step_unshare(struct agent *a)
 	}
 	pg = page_of(PAGERD_RUN_ADDR(m->runs[a->run])) + a->page;
 	r = mm_access(p, pg, true);
-	if (r == ACCESS_MISSING || r == ACCESS_WP) {
+	if (r == ACCESS_MISSING || r == ACCESS_MINOR || r == ACCESS_WP) {
 		agent_counts.unshare_faults++;
-		ctx_fault(vma_find(p, pg)->ctx, &a->w, addr_of(pg),
-		    r == ACCESS_WP, true);
+		ctx_fault(vma_find(p, pg)->ctx, &a->w, addr_of(pg), mm_kind(r),
+		    true);
 		return;
 	}
 	if (r != ACCESS_DONE && a->result == 0)
@@ -550,7 +554,7 @@ turns_bad(struct agent *a)
 {
 	struct proc *p = a->proc;
 
-	if (p->nforks > 0 || sim.settling || !sim_one_in(20))
+	if (p->nforks > 0 || p->library || sim.settling || !sim_one_in(20))
 		return false;
 	sim_trace("agent of %u goes bad when asked to fork", p->pid);
 	p->hostile = true;
@@ -671,6 +675,9 @@ dispatch(struct agent *a)
 	case PAGERD_MSG_HOLD:
 		begin_hold(a);
 		break;
+	case PAGERD_MSG_DEPEND:
+		a->pages_out = true;
+		break;
 	case PAGERD_MSG_RELEASE:
 		take_release(a);
 		break;
@@ -705,7 +712,7 @@ step_anchor(struct agent *a)
 
 	if (r == ACCESS_MISSING) {
 		ctx_fault(vma_find(p, p->anchor)->ctx, &a->w,
-		    addr_of(p->anchor), false, false);
+		    addr_of(p->anchor), UFFD_MISSING, false);
 		return;
 	}
 	SIM_CHECK(r == ACCESS_DONE);

@@ -13,11 +13,12 @@
 #include "host.h"
 #include "kernel.h"
 #include "oracle.h"
+#include "session.h"
 #include "snap.h"
 #include "store.h"
 #include "task.h"
 
-#define MAX_LINES 128
+#define MAX_LINES 160
 
 static struct {
 	const char *name;
@@ -39,8 +40,9 @@ add_pager(void)
 	static const char *const names[] = { "faults_missing", "faults_wp",
 		"faults_stale", "zero_fills", "refaults", "readahead",
 		"unprotects", "evictions_dirty", "evictions_clean",
-		"evictions_zero", "pages_deduplicated", "take_backs", "moves",
-		"moves_busy", "moves_again", "unshares", "throttled", "retries",
+		"evictions_zero", "object_fills", "object_copies", "continues",
+		"pages_deduplicated", "take_backs", "moves", "moves_busy",
+		"moves_again", "unshares", "throttled", "retries",
 		"events_fork", "events_remap", "events_remove", "events_unmap",
 		"adopted", "poisoned", "store_errors", "store_full",
 		"clients_attached", "clients_dropped" };
@@ -142,6 +144,41 @@ add_snapshots(void)
 }
 
 static void
+add_objects(void)
+{
+	add("kernel: pages of files unmapped", kernel.file_lost);
+	add("kernel: copies of pages of files", kernel.file_copies);
+	add("kernel: writes to protected shared pages", kernel.shared_waits);
+	add("uffd: minor faults", ctx_counts.minor_faults);
+	add("files", frames_counts.files);
+	add("files: pages written", frames_counts.written);
+	add("files: pages punched", frames_counts.punched);
+	add("library: OPEN", session_counts.opens);
+	add("library: MAP, anonymous", session_counts.anonymous);
+	add("library: MAP, shared", session_counts.shared);
+	add("library: MAP of a name that is there", session_counts.joined);
+	add("library: read-only regions", session_counts.readonly);
+	add("library: regions", session_counts.regions);
+	add("library: EXTEND", session_counts.extends);
+	add("library: regions extended", session_counts.extended);
+	add("library: UNLINK", session_counts.unlinks);
+	add("library: QUERY", session_counts.queries);
+	add("library: ADVISE", session_counts.advices);
+	add("library: taken back", session_counts.taken_back);
+	add("library: refused", session_counts.refused);
+	add("library: asker died", session_counts.orphaned);
+	add("library: regions cloned", session_counts.clones);
+	add("library: clones of clones", session_counts.reclones);
+	add("library: clones of a forgotten snapshot", session_counts.late);
+	add("library: clones, the holder is dead", session_counts.posthumous);
+	add("library: clones, the origin is dead", session_counts.orphans);
+	add("snapshots: kept for clones", snap_counts.kept);
+	add("snapshots: forgotten", snap_counts.forgotten);
+	add("snapshots: only copies lost", snap_counts.lost);
+	add("clones: lost pages touched", snap_counts.bus);
+}
+
+static void
 collect(void)
 {
 	nlines = 0;
@@ -150,6 +187,7 @@ collect(void)
 	add_programs();
 	add_agents();
 	add_snapshots();
+	add_objects();
 	SIM_CHECK(nlines <= MAX_LINES);
 }
 

@@ -53,7 +53,8 @@ struct waiter {
 
 /* How often each thing happened: coverage. */
 struct ctx_counts {
-	uint64_t faults, wp_faults, forks, remaps, removes, unmaps;
+	uint64_t faults, wp_faults, minor_faults, continues, forks, remaps,
+	    removes, unmaps;
 	uint64_t again, exist, noent, esrch, partial, stale_wakes, poisons;
 };
 extern struct ctx_counts ctx_counts;
@@ -67,7 +68,7 @@ bool ctx_readable(const struct ctx *);
 
 /* => as uffd_register() with WP, by the process itself; pages */
 int ctx_register(struct ctx *, uint32_t start, uint32_t end);
-void ctx_fault(struct ctx *, struct waiter *, uint64_t addr, bool wp,
+void ctx_fault(struct ctx *, struct waiter *, uint64_t addr, enum uffd_kind,
     bool write);
 void ctx_change_begin(struct ctx *);
 void ctx_change_end(struct ctx *);

@@ -26,6 +26,7 @@
 #include "kernel.h"
 #include "oracle.h"
 #include "program.h"
+#include "session.h"
 #include "settle.h"
 #include "sim.h"
 #include "snap.h"
@@ -191,8 +192,9 @@ act_hostile(void)
 	struct proc *p = pick_proc();
 	struct agent *a = p->agent;
 
-	if (!p->running || p->hostile || p->nforks > 0 || a->closed ||
-	    !a->connected || a->state == AGENT_HELLO || !sim_one_in(200))
+	if (!p->running || p->hostile || p->nforks > 0 || p->library ||
+	    a->closed || !a->connected || a->state == AGENT_HELLO ||
+	    !sim_one_in(200))
 		return false;
 	p->hostile = true;
 	a->mood = sim_one_in(2) ? MOOD_SILENT : MOOD_GARBAGE;
@@ -300,6 +302,8 @@ static const struct action {
 	{ 80, snap_step },
 	{ 10, snap_read },
 	{ 10, snap_drop },
+	{ 10, snap_keep },
+	{ 10, snap_forget },
 	{ 10, snap_kill },
 	{ 10, snap_wait },
 	{ 10, act_stop_agent },
@@ -341,6 +345,10 @@ sigbus(struct proc *p, uint32_t pg)
 	sim_trace("SIGBUS in %u of %u", pg, p->pid);
 	if (p->hostile || oracle_any(p, pg, store_is_bad))
 		return;
+	if (snap_may_be_lost(vma_find(p, pg)->clone_of, pg)) {
+		snap_counts.bus++;
+		return;
+	}
 	sim_fail("page %u of %u was poisoned, its bytes were not lost", pg,
 	    p->pid);
 }
@@ -361,6 +369,7 @@ world_open(const char *store)
 	agent_hello = host_attach;
 	agent_holds = snap_hello;
 	sim.settling = false;
+	session_reset();
 	host_open(store);
 	if (sim_one_in(2))
 		store_plan.bad = 80;
@@ -375,6 +384,7 @@ world_close(void)
 	host_close();
 	kernel_reset();
 	snap_reset();
+	frames_reset();
 	ctx_reset();
 	fds_reset();
 	store_reset();

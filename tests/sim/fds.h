@@ -21,8 +21,10 @@ enum fd_kind {
 	FD_MEM,
 	FD_PAGEMAP,
 	FD_MAPS,
-	FD_HOLD,   /* the holder's end of a snapshot's connection */
-	FD_DEVICE, /* /dev/userfaultfd */
+	FD_HOLD,        /* the holder's end of a snapshot's connection */
+	FD_DEVICE,      /* /dev/userfaultfd */
+	FD_FRAMES,      /* a memfd */
+	FD_FRAMES_READ, /* one that cannot be written to */
 };
 
 int fds_open(enum fd_kind, void *object);

@@ -74,6 +74,8 @@ void host_stats(void);
 uint64_t host_counter(const char *name); /* the sum so far */
 /* => false: a page of managed memory that the model takes for untouched */
 bool host_knows(uint64_t space, uint64_t addr);
+/* => a page that nobody but the process of the space has */
+bool host_is_only_copy(uint64_t space, uint64_t addr);
 /* => what the pager keeps once every process is gone has to be nothing */
 void host_check_empty(void);
 void host_check_model(void);

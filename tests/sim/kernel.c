@@ -40,9 +40,12 @@ proc_new(struct proc *parent)
 	kernel.procs[kernel.nprocs++] = p;
 	p->pid = kernel.nprocs;
 	p->parent = parent;
+	p->uid = parent != NULL ? parent->uid : 1000 + p->pid % 2;
+	p->library = parent != NULL && parent->library;
 	p->mm = true;
 	p->pte = calloc(SIM_PAGES, sizeof(*p->pte));
 	p->mem = calloc(SIM_PAGES, sizeof(*p->mem));
+	p->share = calloc(SIM_PAGES, sizeof(*p->share));
 	p->tasks = calloc(MAX_TASKS, sizeof(*p->tasks));
 	p->agent = calloc(1, sizeof(*p->agent));
 	TAILQ_INIT(&p->vmas);
@@ -62,8 +65,10 @@ proc_drop_mm(struct proc *p)
 	oracle_zero(p, 0, SIM_PAGES);
 	free(p->pte);
 	free(p->mem);
+	free(p->share);
 	p->pte = NULL;
 	p->mem = NULL;
+	p->share = NULL;
 	p->mm = false;
 }
 
@@ -126,6 +131,7 @@ cut_at(struct proc *p, uint32_t pg)
 	right = calloc(1, sizeof(*right));
 	*right = *v;
 	right->start = pg;
+	right->offset = vma_file_page(v, pg);
 	v->end = pg;
 	TAILQ_INSERT_AFTER(&p->vmas, v, right, link);
 }
@@ -152,14 +158,25 @@ vma_unmap(struct proc *p, uint32_t start, uint32_t end)
 	}
 }
 
+static bool
+backed_alike(const struct vma *a, const struct vma *b)
+{
+	if (a->memfile != b->memfile || a->readonly != b->readonly ||
+	    a->clone_of != b->clone_of)
+		return false;
+	return a->memfile == NULL || b->offset == vma_file_page(a, b->start);
+}
+
 bool
 vma_alike(const struct vma *a, const struct vma *b)
 {
-	return a->read == b->read && a->write == b->write &&
-	       a->file == b->file && a->shared == b->shared &&
-	       a->stack == b->stack && a->busy == b->busy &&
-	       a->dontfork == b->dontfork && a->wipeonfork == b->wipeonfork &&
-	       a->agent == b->agent && a->ctx == b->ctx && a->wp == b->wp;
+	return backed_alike(a, b) && a->fresh == b->fresh &&
+	       a->minor == b->minor && a->read == b->read &&
+	       a->write == b->write && a->file == b->file &&
+	       a->shared == b->shared && a->stack == b->stack &&
+	       a->busy == b->busy && a->dontfork == b->dontfork &&
+	       a->wipeonfork == b->wipeonfork && a->agent == b->agent &&
+	       a->ctx == b->ctx && a->wp == b->wp;
 }
 
 void
@@ -172,6 +189,7 @@ vma_merge(struct proc *p)
 		    !vma_alike(v, next))
 			continue;
 		next->start = v->start;
+		next->offset = v->offset;
 		TAILQ_REMOVE(&p->vmas, v, link);
 		free(v);
 	}

@@ -17,7 +17,7 @@ pte_none(const struct pte *e)
 	return e->frame == NULL && !e->zero;
 }
 
-static struct frame *
+struct frame *
 frame_new(const void *data)
 {
 	struct frame *f = malloc(sizeof(*f));
@@ -30,7 +30,7 @@ frame_new(const void *data)
 }
 
 /* Somebody else's device may still be writing to it: then it stays. */
-static void
+void
 frame_put(struct frame *f)
 {
 	SIM_CHECK(f->refs > 0);
@@ -62,6 +62,76 @@ pte_data(const struct pte *e)
 	return e->zero ? zeros : NULL;
 }
 
+struct frame *
+memfile_page(struct memfile *f, uint32_t page)
+{
+	SIM_CHECK(page < f->npages);
+	if (f->frames[page] == NULL) {
+		f->frames[page] = frame_new(NULL);
+		f->frames[page]->exclusive = false;
+	}
+	return f->frames[page];
+}
+
+void
+pte_map_file(struct pte *e, const struct vma *v, uint32_t pg)
+{
+	struct frame *f = v->memfile->frames[vma_file_page(v, pg)];
+
+	SIM_CHECK(pte_none(e) && f != NULL);
+	memset(e, 0, sizeof(*e));
+	e->frame = f;
+	e->file = true;
+	f->refs++;
+}
+
+static void
+unmap_frame(struct proc *p, const struct memfile *f, const struct frame *frame)
+{
+	struct vma *v;
+
+	TAILQ_FOREACH(v, &p->vmas, link) {
+		if (v->memfile != f)
+			continue;
+		for (uint32_t pg = v->start; pg < v->end; pg++) {
+			if (sim.opt.breaks == BREAK_PUNCH_COPIES &&
+			    v->memfile->frames[vma_file_page(v, pg)] == frame)
+				pte_drop(&p->pte[pg]);
+			if (p->pte[pg].frame != frame ||
+			    (sim.opt.breaks == BREAK_PUNCH_LATE &&
+				sim_one_in(4)))
+				continue;
+			pte_drop(&p->pte[pg]);
+		}
+	}
+}
+
+/* Copies that processes have made of it stay theirs. */
+void
+memfile_punch(struct memfile *f, uint32_t page)
+{
+	struct frame *frame = f->frames[page];
+
+	for (uint32_t i = 0; i < kernel.nprocs; i++) {
+		if (kernel.procs[i]->mm)
+			unmap_frame(kernel.procs[i], f, frame);
+	}
+	f->frames[page] = NULL;
+	frame_put(frame);
+}
+
+/* A private mapping: the file's page stays as it is. */
+static void
+break_file(struct pte *e)
+{
+	struct frame *f = e->frame;
+
+	e->frame = frame_new(f->data);
+	e->file = false;
+	frame_put(f);
+	kernel.file_copies++;
+}
+
 static void
 break_sharing(struct pte *e)
 {
@@ -84,6 +154,7 @@ write_present(const struct vma *v, struct pte *e)
 {
 	if (e->wp && v->ctx != NULL && v->wp) {
 		kernel.zero_waits += e->zero;
+		kernel.shared_waits += e->file && v->shared;
 		return ACCESS_WP;
 	}
 	SIM_CHECK(!e->wp);
@@ -91,7 +162,10 @@ write_present(const struct vma *v, struct pte *e)
 		memset(e, 0, sizeof(*e));
 		pte_install(e, NULL);
 	}
-	break_sharing(e);
+	if (!e->file)
+		break_sharing(e);
+	else if (!v->shared && sim.opt.breaks != BREAK_CLONE_LIVE)
+		break_file(e);
 	e->lazy = false;
 	return ACCESS_DONE;
 }
@@ -108,6 +182,27 @@ native_fault(struct pte *e, bool write)
 	return ACCESS_DONE;
 }
 
+/* Without a userfaultfd a hole is filled with zeros, for all. */
+static enum access_result
+native_file_fault(struct pte *e, const struct vma *v, uint32_t pg, bool write)
+{
+	(void)memfile_page(v->memfile, vma_file_page(v, pg));
+	pte_map_file(e, v, pg);
+	return write ? write_present(v, e) : ACCESS_DONE;
+}
+
+static enum access_result
+fault(struct pte *e, const struct vma *v, uint32_t pg, bool write)
+{
+	if (v->memfile == NULL)
+		return v->ctx != NULL ? ACCESS_MISSING : native_fault(e, write);
+	if (v->ctx != NULL && v->memfile->frames[vma_file_page(v, pg)] == NULL)
+		return ACCESS_MISSING;
+	if (v->ctx != NULL && v->minor)
+		return ACCESS_MINOR;
+	return native_file_fault(e, v, pg, write);
+}
+
 enum access_result
 mm_access(struct proc *p, uint32_t pg, bool write)
 {
@@ -119,9 +214,17 @@ mm_access(struct proc *p, uint32_t pg, bool write)
 	if (e->poison)
 		return ACCESS_BUS;
 	if (pte_none(e))
-		return v->ctx != NULL ? ACCESS_MISSING : native_fault(e, write);
+		return fault(e, v, pg, write);
 	e->swapped = false;
 	return write ? write_present(v, e) : ACCESS_DONE;
+}
+
+enum uffd_kind
+mm_kind(enum access_result r)
+{
+	return r == ACCESS_WP      ? UFFD_WP
+	       : r == ACCESS_MINOR ? UFFD_MINOR
+				   : UFFD_MISSING;
 }
 
 void
@@ -129,7 +232,10 @@ mm_write(struct proc *p, uint32_t pg, uint32_t off, const void *src, size_t n)
 {
 	struct pte *e = &p->pte[pg];
 
-	SIM_CHECK(e->frame != NULL && e->frame->exclusive && !e->wp);
+	SIM_CHECK(e->frame != NULL && !e->wp);
+	SIM_CHECK(e->file ? vma_find(p, pg)->shared ||
+				sim.opt.breaks == BREAK_CLONE_LIVE
+			  : e->frame->exclusive);
 	memcpy(e->frame->data + off, src, n);
 }
 
@@ -147,12 +253,14 @@ fork_page(const struct vma *child, struct pte *from, struct pte *to, bool live)
 		to->wp = false;
 	if (from->frame == NULL)
 		return;
-	if (from->frame->pins > 0 && from->frame->exclusive) {
+	if (!from->file && from->frame->pins > 0 && from->frame->exclusive) {
 		to->frame = frame_new(from->frame->data);
 		to->lazy = false;
 		return;
 	}
 	from->frame->refs++;
+	if (from->file)
+		return;
 	from->frame->exclusive = live && from->frame->exclusive;
 }
 
@@ -163,14 +271,18 @@ fork_vma(struct proc *parent, struct proc *child, const struct vma *v,
 	struct vma *c = vma_map_like(child, v->start, v->end, v);
 	bool live = sim.opt.breaks == BREAK_HOLD_LIVE && child->holder;
 
+	/* A holder that comes too late may be forked at any time. */
+	SIM_CHECK(!v->fresh || child->holder);
+
 	c->busy = false;
 	if (v->ctx == NULL || v->ctx != parent->main || ctx == NULL) {
 		c->ctx = NULL;
-		c->wp = false;
+		c->wp = c->minor = false;
 	} else {
 		c->ctx = ctx;
 	}
-	if (v->wipeonfork)
+	/* What is shared faults again: the kernel need not copy it. */
+	if (v->wipeonfork || (v->memfile != NULL && v->shared && sim_one_in(2)))
 		return;
 	for (uint32_t pg = v->start; pg < v->end; pg++)
 		fork_page(c, &parent->pte[pg], &child->pte[pg], live);
@@ -210,9 +322,10 @@ mm_free_lazily(struct proc *p, uint32_t start, uint32_t end)
 	for (uint32_t pg = start; pg < end; pg++) {
 		struct pte *e = &p->pte[pg];
 
+		e->loose = !pte_none(e);
 		if (e->swapped)
 			pte_drop(e);
-		else if (e->frame != NULL && e->frame->refs == 1 &&
+		else if (e->frame != NULL && !e->file && e->frame->refs == 1 &&
 			 e->frame->pins == 0)
 			e->lazy = true;
 	}
@@ -233,6 +346,13 @@ mm_pressure(struct proc *p)
 		if (v->agent)
 			continue;
 		n--;
+		if (e->file) {
+			if (sim_one_in(8)) {
+				pte_drop(e);
+				kernel.file_lost++;
+			}
+			continue;
+		}
 		if (e->lazy && e->frame->refs == 1) {
 			pte_drop(e);
 			kernel.lazy_lost++;
@@ -259,7 +379,8 @@ mm_capture(struct proc *p, uint32_t src, uint32_t dst)
 		return MOVE_DONE;
 	}
 	*d = *s;
-	d->wp = d->lazy = d->swapped = false; /* moved pages are dirty */
+	d->wp = d->lazy = d->loose = d->swapped =
+	    false; /* moved pages are dirty */
 	memset(s, 0, sizeof(*s));
 	return MOVE_DONE;
 }

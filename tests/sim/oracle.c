@@ -82,19 +82,33 @@ opage_free(struct opage *o)
 	free(o);
 }
 
+/* The process's own, or that of all who share it. */
+static struct opage **
+page_at(const struct proc *p, uint32_t pg)
+{
+	return p->share[pg] != NULL ? p->share[pg] : &p->mem[pg];
+}
+
+/* What is shared stays, whoever throws it away. */
+static bool
+removing(const struct proc *p, uint32_t pg)
+{
+	return p->share[pg] == NULL && task_removing(p, pg);
+}
+
 /* Thrown away at this moment: zero may be seen already, or not yet. */
 static bool
 may_be_zero(const struct proc *p, uint32_t pg)
 {
-	const struct opage *o = p->mem[pg];
+	const struct opage *o = *page_at(p, pg);
 
-	return o == NULL || o->lazy || task_removing(p, pg);
+	return o == NULL || o->lazy || removing(p, pg);
 }
 
 bool
 oracle_allows(const struct proc *p, uint32_t pg, const uint8_t *data)
 {
-	const struct opage *o = p->mem[pg];
+	const struct opage *o = *page_at(p, pg);
 
 	if (may_be_zero(p, pg) && memcmp(data, zeros, PAGE_SIZE) == 0)
 		return true;
@@ -118,7 +132,7 @@ first_difference(const uint8_t *a, const uint8_t *b)
 void
 oracle_describe(const struct proc *p, uint32_t pg, const uint8_t *data)
 {
-	const struct opage *o = p->mem[pg];
+	const struct opage *o = *page_at(p, pg);
 
 	sim_trace("page %u of %u: got %02x%02x%02x%02x, %u contents%s%s", pg,
 	    p->pid, data[0], data[1], data[2], data[3], o == NULL ? 0 : o->n,
@@ -135,9 +149,9 @@ oracle_describe(const struct proc *p, uint32_t pg, const uint8_t *data)
 
 /* The program saw this: what else could have been is not any more. */
 static void
-narrow(struct opage *o, const uint8_t *data, bool removing)
+narrow(struct opage *o, const uint8_t *data, bool going)
 {
-	bool fresh = removing && memcmp(data, zeros, PAGE_SIZE) == 0;
+	bool fresh = going && memcmp(data, zeros, PAGE_SIZE) == 0;
 
 	if (o->n > 1 || memcmp(o->may[0].b->data, data, PAGE_SIZE) != 0)
 		oracle_choices++;
@@ -158,8 +172,8 @@ oracle_read(struct proc *p, uint32_t pg, const uint8_t *data)
 		oracle_describe(p, pg, data);
 		sim_fail("process %u reads wrong bytes in page %u", p->pid, pg);
 	}
-	if (p->mem[pg] != NULL)
-		narrow(p->mem[pg], data, task_removing(p, pg));
+	if (*page_at(p, pg) != NULL)
+		narrow(*page_at(p, pg), data, removing(p, pg));
 }
 
 /* => a write must not show in the copies of others */
@@ -193,12 +207,12 @@ void
 oracle_write(struct proc *p, uint32_t pg, uint32_t off, const void *src,
     size_t len)
 {
-	struct opage *o = p->mem[pg];
+	struct opage **at = page_at(p, pg), *o = *at;
 
 	if (o == NULL)
-		o = p->mem[pg] = opage_new();
+		o = *at = opage_new();
 	if (may_be_zero(p, pg))
-		add_content(o, bytes_new(zeros), task_removing(p, pg));
+		add_content(o, bytes_new(zeros), removing(p, pg));
 	o->lazy = false;
 	for (uint32_t i = 0; i < o->n; i++)
 		memcpy(content_own(o, i) + off, src, len);
@@ -212,7 +226,24 @@ oracle_zero(struct proc *p, uint32_t start, uint32_t end)
 	for (uint32_t pg = start; pg < end; pg++) {
 		opage_free(p->mem[pg]);
 		p->mem[pg] = NULL;
+		p->share[pg] = NULL;
 	}
+}
+
+void
+oracle_forget(struct opage **mem, uint32_t npages)
+{
+	for (uint32_t i = 0; i < npages; i++) {
+		opage_free(mem[i]);
+		mem[i] = NULL;
+	}
+}
+
+void
+oracle_share(struct proc *p, uint32_t pg, struct opage **mem)
+{
+	SIM_CHECK(p->mem[pg] == NULL && p->share[pg] == NULL);
+	p->share[pg] = mem;
 }
 
 static void
@@ -264,7 +295,9 @@ oracle_move(struct proc *p, uint32_t from, uint32_t to, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		struct opage *o = p->mem[from + i];
 
-		SIM_CHECK(p->mem[to + i] == NULL);
+		SIM_CHECK(p->mem[to + i] == NULL && p->share[to + i] == NULL);
+		p->share[to + i] = p->share[from + i];
+		p->share[from + i] = NULL;
 		if (o != NULL && task_removing(p, from + i))
 			o->lazy = true;
 		p->mem[to + i] = o;
@@ -294,11 +327,33 @@ oracle_fork(const struct proc *p, struct proc *child, uint32_t start,
     uint32_t end)
 {
 	for (uint32_t pg = start; pg < end; pg++) {
+		child->share[pg] = p->share[pg];
 		if (p->mem[pg] == NULL)
 			continue;
 		child->mem[pg] = opage_copy(p->mem[pg]);
 		if (task_removing(p, pg))
 			add_content(child->mem[pg], bytes_new(zeros), false);
+	}
+}
+
+struct opage **
+oracle_keep(const struct proc *p)
+{
+	struct opage **mem = calloc(SIM_PAGES, sizeof(*mem));
+
+	for (uint32_t pg = 0; pg < SIM_PAGES; pg++)
+		if (p->mem[pg] != NULL)
+			mem[pg] = opage_copy(p->mem[pg]);
+	return mem;
+}
+
+void
+oracle_clone(struct proc *p, uint32_t start, uint32_t end, struct opage **mem)
+{
+	for (uint32_t pg = start; pg < end; pg++) {
+		SIM_CHECK(p->mem[pg] == NULL && p->share[pg] == NULL);
+		if (mem[pg] != NULL)
+			p->mem[pg] = opage_copy(mem[pg]);
 	}
 }
 
@@ -321,7 +376,7 @@ oracle_page_find(const struct proc *p, uint64_t id)
 bool
 oracle_any(const struct proc *p, uint32_t pg, bool (*pred)(const uint8_t *data))
 {
-	const struct opage *o = p->mem[pg];
+	const struct opage *o = *page_at(p, pg);
 
 	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
 		if (pred(o->may[i].b->data))

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct opage;
 struct proc;
 
 /* => fails the run if the process may not see this */
@@ -26,6 +27,8 @@ void oracle_read(struct proc *, uint32_t pg, const uint8_t *data);
 bool oracle_allows(const struct proc *, uint32_t pg, const uint8_t *data);
 void oracle_write(struct proc *, uint32_t pg, uint32_t off, const void *,
     size_t);
+/* => pages of a file, which nobody maps any more */
+void oracle_forget(struct opage **mem, uint32_t npages);
 /* => gone, or new: they read zero */
 void oracle_zero(struct proc *, uint32_t start, uint32_t end);
 /*
@@ -37,6 +40,13 @@ void oracle_free(struct proc *, uint32_t start, uint32_t end);
 void oracle_move(struct proc *, uint32_t from, uint32_t to, uint32_t n);
 void oracle_fork(const struct proc *, struct proc *child, uint32_t start,
     uint32_t end);
+/* => the page is that of a file, as all see it who share it */
+void oracle_share(struct proc *, uint32_t pg, struct opage **mem);
+/* => a copy of what each page is now, at its place; the caller's */
+struct opage **oracle_keep(const struct proc *);
+/* => the pages are as they were kept */
+void oracle_clone(struct proc *, uint32_t start, uint32_t end,
+    struct opage **mem);
 /* => names the content's owner, through moves; 0: nothing written yet */
 uint64_t oracle_page_id(const struct proc *, uint32_t pg);
 /* => where it is now, or SIM_PAGES */

@@ -26,7 +26,9 @@ peer_read(int mem, uint64_t addr, void *buf, size_t len)
 			return -EIO;
 		if (pte_none(&p->pte[pg]) && v->ctx != NULL)
 			return -EIO;
-		if (pte_none(&p->pte[pg]))
+		if (pte_none(&p->pte[pg]) && v->memfile != NULL)
+			SIM_CHECK(mm_access(p, pg, false) == ACCESS_DONE);
+		else if (pte_none(&p->pte[pg]))
 			p->pte[pg].zero = true;
 		memcpy(to, pte_data(&p->pte[pg]), PAGE_SIZE);
 	}

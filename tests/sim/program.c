@@ -5,6 +5,7 @@
 
 #include "agent_fake.h"
 #include "kernel.h"
+#include "session.h"
 #include "task.h"
 
 #define ALIVE_MAX 8u
@@ -57,10 +58,19 @@ pick_vma(const struct proc *p)
 	uint32_t n = 0;
 
 	TAILQ_FOREACH(v, &p->vmas, link) {
-		if (!v->agent && sim_below(++n) == 0)
+		if (!v->agent && !v->fresh && sim_below(++n) == 0)
 			pick = v;
 	}
 	return pick;
+}
+
+/* One that the program has mapped by itself. */
+static struct vma *
+pick_own(const struct proc *p)
+{
+	struct vma *v = pick_vma(p);
+
+	return v != NULL && in_arena(v) ? NULL : v;
 }
 
 static uint32_t
@@ -70,7 +80,7 @@ mapped(const struct proc *p)
 	uint32_t n = 0;
 
 	TAILQ_FOREACH(v, &p->vmas, link)
-		n += v->agent ? 0 : v->end - v->start;
+		n += v->agent || in_arena(v) ? 0 : v->end - v->start;
 	return n;
 }
 
@@ -91,14 +101,22 @@ do_touch(struct task *t, enum task_op op)
 	struct vma *v = pick_vma(t->proc);
 	uint32_t n, pg;
 
+	if (v != NULL && session_often && !in_arena(v) && sim_one_in(2))
+		v = pick_vma(t->proc);
 	if (v == NULL || !v->read)
 		return;
 	if (!v->write)
 		op = OP_READ;
 	n = sim_one_in(3) ? 1 + sim_below(32) : 1;
 	pg = v->start + sim_below(v->end - v->start);
+	/* What was read is written to, and the other way round. */
+	if (v->clone_of != NULL && sim_one_in(2))
+		pg = v->start;
 	if (op == OP_PIN)
 		n = 1;
+	/* A hole takes the page away from the device as well. */
+	if (op == OP_PIN && v->memfile != NULL && v->shared)
+		return;
 	task_touch(t, op, pg, n < v->end - pg ? n : v->end - pg);
 }
 
@@ -123,13 +141,15 @@ do_advise(struct task *t)
 	struct vma *v = pick_vma(t->proc);
 	uint32_t n, pg;
 
-	if (v == NULL || v->file || v->shared)
+	if (v == NULL)
+		return;
+	if ((v->file || v->shared) && !(v->memfile != NULL && v->shared))
 		return;
 	pg = pick_part(v, &n);
 	if (sim_one_in(6) && pg + n + 8 < PROGRAM_PAGES)
 		n += 8; /* over the end, into what is there or not */
 	if (free_to_change(t, pg, n))
-		task_advise(t, pg, n, sim_one_in(2));
+		task_advise(t, pg, n, !v->file && sim_one_in(2));
 }
 
 static void
@@ -138,9 +158,13 @@ do_unmap(struct task *t)
 	struct vma *v = pick_vma(t->proc);
 	uint32_t n, pg;
 
-	if (v == NULL || (mapped(t->proc) < 100 && !sim_one_in(4)))
+	if (v == NULL ||
+	    (!in_arena(v) && mapped(t->proc) < 100 && !sim_one_in(4)))
 		return;
 	pg = pick_part(v, &n);
+	/* The daemon may give the addresses out again. */
+	if (in_arena(v) && task_advised(t->proc, pg, pg + n))
+		return;
 	if (sim_one_in(8) && pg + n + 30 < PROGRAM_PAGES)
 		n += 30;
 	if (free_to_change(t, pg, n))
@@ -151,7 +175,7 @@ static void
 do_map(struct task *t)
 {
 	struct proc *p = t->proc;
-	struct vma *v = pick_vma(p);
+	struct vma *v = pick_own(p);
 	uint32_t n = 1 + sim_below(60), pg;
 
 	if (v != NULL && sim_one_in(3)) {
@@ -169,8 +193,8 @@ do_map(struct task *t)
 static uint32_t
 pick_target(struct proc *p, uint32_t pg, uint32_t n, uint32_t new_n)
 {
-	struct vma *v = pick_vma(p);
-	uint32_t to, len = v->end - v->start;
+	struct vma *v = pick_own(p);
+	uint32_t to, len = v == NULL ? 0 : v->end - v->start;
 
 	if (sim_one_in(2) || len < new_n)
 		return vma_gap(p, sim_below(PROGRAM_PAGES), PROGRAM_PAGES,
@@ -183,7 +207,7 @@ static void
 do_remap(struct task *t)
 {
 	struct proc *p = t->proc;
-	struct vma *v = pick_vma(p);
+	struct vma *v = pick_own(p);
 	uint32_t n, pg, new_n, to;
 	bool keep;
 
@@ -267,6 +291,8 @@ do_fork(struct task *t)
 {
 	bool raw = sim_one_in(4) && !has_marks(t->proc);
 
+	if (session_unarmed(t->proc))
+		return;
 	if (program_alive() >= ALIVE_MAX || kernel.nprocs >= PROC_MAX - 8)
 		return;
 	if (!sim.opt.overtake && task_untold(t->proc, 0, SIM_PAGES))
@@ -329,7 +355,7 @@ void
 program_begin(struct task *t)
 {
 	bool forking = in_fork(t->proc);
-	uint32_t r = sim_below(forking ? 770 : 1000);
+	uint32_t r = sim_below(forking ? 770 : session_often ? 2200 : 1060);
 
 	if (forking && t->proc->marked)
 		return;
@@ -351,6 +377,8 @@ program_begin(struct task *t)
 		do_fork(t);
 	else if (r < 994)
 		do_lock(t);
+	else if (r >= 1000)
+		session_begin(t);
 	else if (program_alive() > 3)
 		proc_kill(t->proc);
 }
@@ -362,7 +390,7 @@ program_sweep(struct task *t, uint32_t *cursor)
 
 	for (; *cursor < SIM_PAGES; ++*cursor) {
 		v = vma_find(t->proc, *cursor);
-		if (v == NULL || v->agent || !v->read)
+		if (v == NULL || v->agent || v->fresh || !v->read)
 			continue;
 		task_touch(t, OP_READ, *cursor, v->end - *cursor);
 		*cursor = v->end;

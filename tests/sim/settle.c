@@ -44,10 +44,14 @@ settle_end_one(struct proc *p)
 		return false;
 	if (p->mm && snap_is_reading(p) && p->agent->closed)
 		return false;
-	if (p->mm && !snap_is_reading(p) && (p->agent->closed || sim_one_in(2)))
+	if (p->mm && !snap_is_reading(p) &&
+	    (p->agent->closed || sim_one_in(2))) {
+		if (p->holder)
+			snap_ends(p);
 		proc_drop_mm(p);
-	else
+	} else {
 		agent_exit(p->agent);
+	}
 	return true;
 }
 
@@ -214,13 +218,37 @@ adoptable(const struct proc *p)
 	       !p->agent->stopped;
 }
 
-/* Memory that nobody counts would not be kept within any budget. */
+/*
+ * Memory that nobody counts would not be kept within any budget: it makes
+ * itself known by a write.  What lives on after MADV_FREE may have been written
+ * before that write was to fault.
+ */
 static void
 check_known(const struct proc *p, const struct vma *v, uint32_t pg)
 {
-	if (p->pte[pg].frame != NULL && v->ctx != NULL && adoptable(p) &&
-	    !host_knows(p->space, addr_of(pg)))
+	const struct pte *e = &p->pte[pg];
+
+	if (e->frame == NULL || e->file || v->ctx == NULL || !adoptable(p) ||
+	    host_knows(p->space, addr_of(pg)))
+		return;
+	if (!e->wp && (e->lazy || !e->loose))
 		sim_fail("process %u has page %u and nobody knows", p->pid, pg);
+}
+
+static const uint8_t *
+file_data(const struct vma *v, uint32_t pg)
+{
+	const struct frame *f = v->memfile->frames[vma_file_page(v, pg)];
+
+	return f != NULL ? f->data : NULL;
+}
+
+/* A fork does not freeze what is shared: no snapshot has it. */
+static bool
+is_checked(const struct proc *p, const struct vma *v)
+{
+	return !v->agent && !v->fresh &&
+	       !(p->holder && v->memfile != NULL && v->shared);
 }
 
 /*
@@ -236,6 +264,8 @@ check_page(struct proc *p, const struct vma *v, uint32_t pg)
 
 	if (e->poison || (data == NULL && v->ctx != NULL))
 		return;
+	if (data == NULL && v->memfile != NULL)
+		data = file_data(v, pg);
 	if (data == NULL)
 		data = zeros;
 	if (oracle_allows(p, pg, data))
@@ -255,8 +285,9 @@ check_memory(void)
 		    (p->holder && !snap_is_ready(p)))
 			continue;
 		TAILQ_FOREACH(v, &p->vmas, link) {
-			for (uint32_t pg = v->start; !v->agent && pg < v->end;
-			     pg++) {
+			if (!is_checked(p, v))
+				continue;
+			for (uint32_t pg = v->start; pg < v->end; pg++) {
 				check_page(p, v, pg);
 				check_known(p, v, pg);
 			}

@@ -39,6 +39,12 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_HOLD_THAW] = "hold-thaw",
 	[BREAK_ANSWER_LOST] = "answer-lost",
 	[BREAK_ZERO_MISSED] = "zero-missed",
+	[BREAK_PUNCH_LATE] = "punch-late",
+	[BREAK_CONTINUE_WRITABLE] = "continue-writable",
+	[BREAK_PUNCH_COPIES] = "punch-copies",
+	[BREAK_CLONE_LIVE] = "clone-live",
+	[BREAK_PROTECT_NONE] = "protect-none",
+	[BREAK_FRAMES_BYTE] = "frames-byte",
 };
 
 const char *

@@ -52,6 +52,12 @@ enum sim_break {
 	BREAK_HOLD_THAW,   /* the program goes on before it is forked */
 	BREAK_ANSWER_LOST, /* an answer that does not go ends the agent */
 	BREAK_ZERO_MISSED, /* zero pages are not found */
+	BREAK_PUNCH_LATE,  /* a hole leaves the page to who has it mapped */
+	BREAK_CONTINUE_WRITABLE, /* UFFDIO_CONTINUE forgets MODE_WP */
+	BREAK_PUNCH_COPIES,      /* it takes copies, too */
+	BREAK_CLONE_LIVE,   /* who clones maps what he may write to, shared */
+	BREAK_PROTECT_NONE, /* pages of files are not write-protected */
+	BREAK_FRAMES_BYTE,  /* what is written to a memfd changes a byte */
 	BREAK_COUNT,
 };
 

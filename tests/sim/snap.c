@@ -207,9 +207,9 @@ read_page(struct snap *s, struct vma *v)
 	struct proc *p = s->holder;
 	enum access_result r = mm_access(p, s->pg, false);
 
-	if (r == ACCESS_MISSING) {
+	if (r == ACCESS_MISSING || r == ACCESS_MINOR) {
 		snap_counts.waits++;
-		ctx_fault(v->ctx, &s->w, addr_of(s->pg), false, false);
+		ctx_fault(v->ctx, &s->w, addr_of(s->pg), mm_kind(r), false);
 		return false;
 	}
 	if (r == ACCESS_BUS)
@@ -232,6 +232,13 @@ read_end(struct snap *s)
 	snap_counts.last += !s->holder->running;
 }
 
+/* What is shared is not frozen: no snapshot has it. */
+static bool
+is_passed(const struct vma *v)
+{
+	return v->agent || (v->memfile != NULL && v->shared);
+}
+
 /* => false: it waits for a page */
 static bool
 step_reader(struct snap *s)
@@ -243,11 +250,11 @@ step_reader(struct snap *s)
 	for (uint32_t n = 0; n < PAGES; n++) {
 		struct vma *v = NULL;
 
-		while (s->pg < SIM_PAGES && (v == NULL || v->agent)) {
+		while (s->pg < SIM_PAGES && (v == NULL || is_passed(v))) {
 			v = vma_find(s->holder, s->pg);
 			if (v == NULL)
 				s->pg++;
-			else if (v->agent)
+			else if (is_passed(v))
 				s->pg = v->end;
 		}
 		if (s->pg >= SIM_PAGES) {
@@ -320,7 +327,7 @@ pick(void)
 static void
 begin_reading(struct snap *s)
 {
-	if (s->reading)
+	if (s->reading || s->forgotten)
 		return;
 	s->reading = true;
 	s->pg = 0;
@@ -331,7 +338,7 @@ snap_read(void)
 {
 	struct snap *s = pick();
 
-	if (s == NULL || s->reading || !sim_one_in(4))
+	if (s == NULL || s->reading || s->forgotten || !sim_one_in(4))
 		return false;
 	begin_reading(s);
 	return true;
@@ -359,6 +366,114 @@ snap_drop(void)
 	proc_kill(s->holder);
 	enter(s, SNAP_OVER);
 	return true;
+}
+
+struct asked {
+	struct mail_snapshot m;
+	struct snap *s;
+};
+
+static void
+done_keep(struct mail *m)
+{
+	struct asked *t = (struct asked *)m;
+
+	host_answered(m);
+	if (m->result < 0 && t->s->holder->running && !t->s->holder->hostile)
+		sim_fail("%u is no snapshot: %d", t->s->holder->pid, m->result);
+	t->s->clonable = m->result == 0;
+	snap_counts.kept += m->result == 0;
+	free(t);
+}
+
+static void
+done_forget(struct mail *m)
+{
+	struct asked *t = (struct asked *)m;
+
+	host_answered(m);
+	if (m->result < 0 && t->s->holder->running && !t->s->holder->hostile)
+		sim_fail("%u is not forgotten: %d", t->s->holder->pid,
+		    m->result);
+	snap_counts.forgotten += m->result == 0;
+	free(t);
+}
+
+static void
+ask_of(struct snap *s, enum mail_op op, void (*done)(struct mail *))
+{
+	struct asked *t = calloc(1, sizeof(*t));
+
+	t->s = s;
+	t->m.space = s->holder->space;
+	sim_trace("mail %d of holder %u", (int)op, s->holder->pid);
+	host_ask(&t->m.m, op, done);
+}
+
+bool
+snap_keep(void)
+{
+	struct snap *s = pick();
+
+	if (s == NULL || s->mem == NULL || s->keeping || !s->holder->running ||
+	    s->holder->hostile || host.stopping || sim_one_in(4))
+		return false;
+	s->keeping = true;
+	ask_of(s, MAIL_SNAPSHOT, done_keep);
+	return true;
+}
+
+/* Who reads it would read zeros when our userfaultfd is closed. */
+bool
+snap_forget(void)
+{
+	struct snap *s = pick();
+
+	if (s == NULL || !s->clonable || s->forgotten || s->reading ||
+	    !s->holder->running || host.stopping || !sim_one_in(40))
+		return false;
+	s->forgotten = true;
+	ask_of(s, MAIL_FORGET, done_forget);
+	return true;
+}
+
+/* A name may still mean one that was forgotten a moment ago. */
+struct snap *
+snap_clonable(uint32_t uid)
+{
+	struct snap *s, *one = NULL;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH(s, &snaps, link) {
+		if (!s->clonable || s->holder->uid != uid ||
+		    (s->forgotten && !sim_one_in(8)))
+			continue;
+		if (sim_below(++n) == 0)
+			one = s;
+	}
+	return one;
+}
+
+uint64_t
+snap_space(const struct snap *s)
+{
+	return s->holder->space;
+}
+
+struct opage **
+snap_memory(const struct snap *s)
+{
+	return s->mem;
+}
+
+bool
+snap_may_be_lost(const struct snap *s, uint32_t pg)
+{
+	for (; s != NULL; s = s->base[pg]) {
+		if (s->only[pg])
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -493,7 +608,7 @@ snap_orphan(void)
 
 	TAILQ_FOREACH(s, &snaps, link) {
 		if (s->state == SNAP_READY && s->holder->running &&
-		    !s->holder->hostile && !s->of->running)
+		    !s->holder->hostile && !s->forgotten && !s->of->running)
 			return s->holder;
 	}
 	return NULL;
@@ -506,6 +621,10 @@ snap_reset(void)
 
 	while ((s = TAILQ_FIRST(&snaps)) != NULL) {
 		TAILQ_REMOVE(&snaps, s, link);
+		if (s->mem != NULL)
+			oracle_forget(s->mem, SIM_PAGES);
+		free(s->mem);
+		free(s->base);
 		free(s);
 	}
 }
@@ -540,6 +659,40 @@ snap_hello(struct agent *a, const struct pagerd_anchor *anchor)
 	s->hello = true;
 }
 
+/* A holder never changes; it may end before its clones do. */
+static void
+remember(struct snap *s)
+{
+	struct vma *v;
+
+	s->mem = oracle_keep(s->holder);
+	s->base = calloc(SIM_PAGES, sizeof(struct snap *));
+	TAILQ_FOREACH(v, &s->holder->vmas, link) {
+		for (uint32_t pg = v->start; pg < v->end; pg++)
+			s->base[pg] = v->clone_of;
+	}
+}
+
+bool
+snap_is_over(const struct proc *holder)
+{
+	return of_holder(holder)->forgotten;
+}
+
+void
+snap_ends(struct proc *holder)
+{
+	struct snap *s = of_holder(holder);
+
+	for (uint32_t pg = 0; s->mem != NULL && pg < SIM_PAGES; pg++) {
+		if (s->only[pg] ||
+		    !host_is_only_copy(holder->space, addr_of(pg)))
+			continue;
+		s->only[pg] = true;
+		snap_counts.lost++;
+	}
+}
+
 void
 snap_attached(struct proc *holder, int result)
 {
@@ -549,6 +702,8 @@ snap_attached(struct proc *holder, int result)
 		return;
 	s->closed = true; /* the fault plane has it now */
 	enter(s, result == 0 ? SNAP_READY : SNAP_OVER);
+	if (result == 0 && holder->mm)
+		remember(s);
 }
 
 int __wrap_space_fork(struct vm *, struct space *, struct space *);

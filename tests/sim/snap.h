@@ -22,6 +22,7 @@
 #include "planes.h"
 
 struct agent;
+struct opage;
 struct proc;
 
 enum snap_state {
@@ -45,11 +46,17 @@ struct snap {
 	bool reading;
 	uint32_t pg; /* reading: what comes next */
 	struct waiter w;
+	bool keeping, forgotten;  /* MAIL_SNAPSHOT, MAIL_FORGET was sent */
+	bool clonable;            /* MAIL_SNAPSHOT was answered */
+	struct opage **mem;       /* READY: what it has, for its clones */
+	const struct snap **base; /* READY: what its pages are clones of */
+	bool only[SIM_PAGES];     /* its holder died with the only copy */
 };
 
 struct snap_counts {
 	uint64_t asked, taken, refused, timed_out, late, unfrozen, stopping;
 	uint64_t reads, pages, waits, outlived, died, dropped, mute, last;
+	uint64_t kept, forgotten, lost, bus;
 };
 extern struct snap_counts snap_counts;
 
@@ -63,6 +70,15 @@ bool snap_step_all(void);
 bool snap_read(void);
 void snap_read_all(void);
 bool snap_drop(void);
+/* => clones can come from one from now on; or nobody asks for it any more */
+bool snap_keep(void);
+bool snap_forget(void);
+/* => one that the user may clone; or NULL */
+struct snap *snap_clonable(uint32_t uid);
+uint64_t snap_space(const struct snap *);
+struct opage **snap_memory(const struct snap *);
+/* => a clone's page may be gone, with a holder; snap may be NULL */
+bool snap_may_be_lost(const struct snap *, uint32_t pg);
 /* => something kills a holder, whatever it is at */
 bool snap_kill(void);
 /* => so much time passes that the daemon gives up one that hangs */
@@ -82,5 +98,9 @@ void snap_reset(void);          /* forgets all */
 /* For agents: a holder says HELLO, and whether it was attached. */
 void snap_hello(struct agent *, const struct pagerd_anchor *);
 void snap_attached(struct proc *holder, int result);
+/* => nobody needs it: its connection may end */
+bool snap_is_over(const struct proc *holder);
+/* => it is about to end, or its memory is, which a reader may have kept */
+void snap_ends(struct proc *holder);
 
 #endif

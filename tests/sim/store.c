@@ -17,6 +17,7 @@
 struct entry {
 	struct entry *next;
 	uint64_t handle;
+	uint32_t times; /* given out; more than once only if same-filled */
 	bool bad;
 	uint8_t page[PAGE_SIZE];
 };
@@ -73,21 +74,33 @@ find(uint64_t handle)
 	return e;
 }
 
+/* Its bytes are in the handle. */
+static bool
+same_filled(const uint8_t *page)
+{
+	return memcmp(page, page + 1, PAGE_SIZE - 1) == 0;
+}
+
 static void
 remember(uint64_t handle, const void *page)
 {
-	struct entry **at = find(handle), *e;
+	struct entry **at = find(handle), *e = *at;
 
-	if (*at != NULL)
-		sim_fail("the store gives out handle %#llx twice",
-		    (unsigned long long)handle);
+	nhandles++;
+	if (e != NULL) {
+		e->times++;
+		if (!same_filled(page) || memcmp(e->page, page, PAGE_SIZE) != 0)
+			sim_fail("the store gives out handle %#llx twice",
+			    (unsigned long long)handle);
+		return;
+	}
 	e = calloc(1, sizeof(*e));
 	e->handle = handle;
+	e->times = 1;
 	memcpy(e->page, page, PAGE_SIZE);
-	e->bad = chance(store_plan.bad);
+	e->bad = !same_filled(page) && chance(store_plan.bad);
 	store_counts.bad += e->bad;
 	*at = e;
-	nhandles++;
 }
 
 int
@@ -171,16 +184,18 @@ __wrap_backend_free(struct backend *b, uint64_t handle)
 	if (e == NULL)
 		sim_fail("free of handle %#llx, which is not stored",
 		    (unsigned long long)handle);
-	*at = e->next;
 	nhandles--;
 	store_counts.frees++;
+	__real_backend_free(b, handle);
+	if (--e->times > 0)
+		return;
+	*at = e->next;
 	if (e->bad) {
 		e->next = bad_pages;
 		bad_pages = e;
 	} else {
 		free(e);
 	}
-	__real_backend_free(b, handle);
 }
 
 static bool

@@ -8,6 +8,8 @@
 
 #include "agent_fake.h"
 #include "oracle.h"
+#include "session.h"
+#include "snap.h"
 
 struct task_counts task_counts;
 void (*task_born)(struct proc *child);
@@ -47,6 +49,8 @@ task_ready(const struct task *t)
 {
 	if (t->proc->frozen && is_still(t) && t->op != OP_PIN)
 		return false;
+	if (t->op == OP_LIBRARY && !session_ready(t))
+		return false;
 	return t->live && (t->w.state == WAIT_IDLE || t->w.state == WAIT_WOKEN);
 }
 
@@ -69,10 +73,10 @@ task_removing(const struct proc *p, uint32_t pg)
 	return false;
 }
 
-static void
-finish(struct task *t)
+void
+task_finish(struct task *t)
 {
-	SIM_CHECK(t->w.state == WAIT_IDLE && t->pin == NULL);
+	SIM_CHECK(t->w.state == WAIT_IDLE && t->pin == NULL && t->call == NULL);
 	t->op = OP_NONE;
 	t->phase = 0;
 	t->nevents = t->next_event = 0;
@@ -97,17 +101,18 @@ open_page(struct task *t, uint32_t pg, bool write)
 	case ACCESS_DONE:
 		return 1;
 	case ACCESS_MISSING:
+	case ACCESS_MINOR:
 	case ACCESS_WP:
-		ctx_fault(vma_find(p, pg)->ctx, &t->w, addr_of(pg),
-		    r == ACCESS_WP, write);
+		ctx_fault(vma_find(p, pg)->ctx, &t->w, addr_of(pg), mm_kind(r),
+		    write);
 		return 0;
 	case ACCESS_BUS:
 		task_counts.sigbus++;
 		task_sigbus(p, pg);
-		finish(t);
+		task_finish(t);
 		return 0;
 	case ACCESS_SEGV: /* its mapping went away meanwhile */
-		finish(t);
+		task_finish(t);
 		return 0;
 	}
 	return 0;
@@ -147,6 +152,30 @@ write_page(struct proc *p, uint32_t pg)
 }
 
 static void
+write_frame(struct proc *p, const struct vma *v, const struct frame *f)
+{
+	for (uint32_t pg = v->start; pg < v->end; pg++)
+		if (p->pte[pg].frame == f && !p->pte[pg].wp)
+			write_page(p, pg);
+}
+
+void
+task_write_shared(const struct memfile *f, uint32_t page)
+{
+	for (uint32_t i = 0; i < kernel.nprocs; i++) {
+		struct proc *p = kernel.procs[i];
+		struct vma *v;
+
+		if (!p->running || p->frozen || p->holder || sim_one_in(4))
+			continue;
+		TAILQ_FOREACH(v, &p->vmas, link)
+			if (v->memfile == f && v->shared && v->write &&
+			    !v->fresh)
+				write_frame(p, v, f->frames[page]);
+	}
+}
+
+static void
 step_touch(struct task *t)
 {
 	struct proc *p = t->proc;
@@ -165,7 +194,7 @@ step_touch(struct task *t)
 		t->pg++;
 	}
 	if (t->pg == t->end)
-		finish(t);
+		task_finish(t);
 }
 
 static void
@@ -175,7 +204,7 @@ step_lock(struct task *t)
 		if (!open_page(t, t->pg, false))
 			return;
 	}
-	finish(t);
+	task_finish(t);
 }
 
 void
@@ -236,7 +265,7 @@ pin_complete(struct task *t)
 		oracle_write(p, pg, 1024, buf, sizeof(buf));
 	}
 	unpin(t);
-	finish(t);
+	task_finish(t);
 }
 
 static void
@@ -302,7 +331,7 @@ step_events(struct task *t)
 	}
 	if (t->next_event == t->nevents) {
 		if (!t->announce || announced(t))
-			finish(t);
+			task_finish(t);
 		return;
 	}
 	e = &t->events[t->next_event];
@@ -438,7 +467,7 @@ task_protect(struct task *t, uint32_t pg, uint32_t n, bool read, bool write)
 		if (v->start < pg || v->end > pg + n)
 			continue;
 		v->read = read;
-		v->write = write;
+		v->write = write && !v->readonly;
 	}
 	vma_merge(p);
 }
@@ -509,7 +538,7 @@ throw_away(struct task *t)
 	t->rm_end = 0;
 	t->phase = 0;
 	if (v == NULL || t->pg >= t->end)
-		finish(t);
+		task_finish(t);
 }
 
 static void
@@ -517,8 +546,9 @@ begin_removal(struct task *t)
 {
 	struct vma *v = vma_find(t->proc, t->pg);
 
-	if (v == NULL) {
-		finish(t);
+	/* Not of a file's, or not by free: EINVAL. */
+	if (v == NULL || (v->memfile != NULL && (t->free || !v->shared))) {
+		task_finish(t);
 		return;
 	}
 	t->rm_end = t->end < v->end ? t->end : v->end;
@@ -618,7 +648,8 @@ task_owned(const struct proc *p, uint32_t start, uint32_t end)
 	for (uint32_t i = 0; i < MAX_TASKS; i++) {
 		const struct task *t = &p->tasks[i];
 
-		if (t->op == OP_EVENTS && t->own < end && t->own_end > start)
+		if ((t->op == OP_EVENTS || t->op == OP_LIBRARY) &&
+		    t->own < end && t->own_end > start)
 			return true;
 	}
 	return false;
@@ -679,7 +710,7 @@ step_fork(struct task *t)
 	c->running = true;
 	c->tasks[0].live = true;
 	task_born(c);
-	finish(t);
+	task_finish(t);
 }
 
 /* The retry of a fault, or of a wake-up, is the same step again. */
@@ -712,6 +743,9 @@ task_step(struct task *t)
 	case OP_FORK:
 		step_fork(t);
 		break;
+	case OP_LIBRARY:
+		session_step(t);
+		break;
 	case OP_NONE:
 		break;
 	}
@@ -740,8 +774,10 @@ kill_task(struct task *t)
 	if (t->child != NULL) /* fork() fails: the child never runs */
 		t->child->ended = true;
 	t->child = NULL;
+	if (t->call != NULL)
+		session_cancel(t);
 	t->live = false;
-	finish(t);
+	task_finish(t);
 }
 
 void
@@ -749,6 +785,8 @@ proc_kill(struct proc *p)
 {
 	SIM_CHECK(p->running);
 	sim_trace("process %u ends", p->pid);
+	if (p->holder)
+		snap_ends(p);
 	task_counts.exits++;
 	for (uint32_t i = 0; i < MAX_TASKS; i++)
 		kill_task(&p->tasks[i]);

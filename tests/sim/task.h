@@ -23,6 +23,7 @@ enum task_op {
 	OP_ADVISE, /* MADV_DONTNEED, MADV_FREE */
 	OP_EVENTS, /* a call has changed mappings, and has to tell */
 	OP_FORK,
+	OP_LIBRARY, /* session.h */
 };
 
 #define TASK_EVENTS 3
@@ -46,9 +47,10 @@ struct task {
 	struct waiter w;
 	struct task_event events[TASK_EVENTS];
 	uint32_t nevents, next_event;
-	uint32_t own, own_end; /* EVENTS: what this call has mapped */
+	uint32_t own, own_end; /* EVENTS, LIBRARY: what this call maps */
 	bool announce;         /* EVENTS: the agent is to register it */
 	struct proc *child;    /* FORK: not born yet */
+	struct call *call;     /* LIBRARY */
 };
 
 struct task_counts {
@@ -67,6 +69,8 @@ bool task_blocked(const struct task *);
  */
 bool tasks_still(const struct proc *);
 void task_step(struct task *);
+/* => what it did is over */
+void task_finish(struct task *);
 
 /* Beginning something: the task must be OP_NONE. */
 void task_touch(struct task *, enum task_op, uint32_t pg, uint32_t n);
@@ -109,6 +113,9 @@ void proc_kill(struct proc *);
 
 /* => is somebody throwing this page away at the moment? */
 bool task_removing(const struct proc *, uint32_t pg);
+
+/* => whoever can write to the file's page without a fault does so now */
+void task_write_shared(const struct memfile *, uint32_t page);
 
 /* The driver's: a child can run from now on. */
 extern void (*task_born)(struct proc *child);

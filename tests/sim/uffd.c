@@ -53,7 +53,7 @@ unregister(struct proc *p, struct vma *v)
 	for (uint32_t pg = v->start; pg < v->end; pg++)
 		p->pte[pg].wp = false;
 	v->ctx = NULL;
-	v->wp = false;
+	v->wp = v->minor = false;
 }
 
 static void
@@ -129,13 +129,14 @@ ctx_readable(const struct ctx *c)
 }
 
 void
-ctx_fault(struct ctx *c, struct waiter *w, uint64_t addr, bool wp, bool write)
+ctx_fault(struct ctx *c, struct waiter *w, uint64_t addr, enum uffd_kind kind,
+    bool write)
 {
 	SIM_CHECK(w->state == WAIT_IDLE && !c->released);
 	w->ctx = c;
 	w->since = sim.step;
 	w->msg = (struct uffd_message){
-		.kind = wp ? UFFD_WP : UFFD_MISSING,
+		.kind = kind,
 		.write = write,
 		.tid = 1,
 		.fd = -1,
@@ -144,10 +145,9 @@ ctx_fault(struct ctx *c, struct waiter *w, uint64_t addr, bool wp, bool write)
 	w->state = WAIT_FAULT_UNREAD;
 	TAILQ_INSERT_TAIL(&c->unread, w, link);
 	c->arrivals++;
-	if (wp)
-		ctx_counts.wp_faults++;
-	else
-		ctx_counts.faults++;
+	ctx_counts.wp_faults += kind == UFFD_WP;
+	ctx_counts.minor_faults += kind == UFFD_MINOR;
+	ctx_counts.faults += kind == UFFD_MISSING;
 }
 
 void
@@ -253,7 +253,7 @@ range_get(int fd, uint64_t start, uint64_t len)
 
 /* Can the range be registered with this one?  Gaps are allowed. */
 static int
-register_check(const struct range *r)
+register_check(const struct range *r, unsigned int mode)
 {
 	uint32_t n = 0;
 	struct vma *v;
@@ -261,7 +261,9 @@ register_check(const struct range *r)
 	TAILQ_FOREACH(v, &r->proc->vmas, link) {
 		if (v->end <= r->start || v->start >= r->end)
 			continue;
-		if (v->file || v->shared)
+		if ((v->file || v->shared) && v->memfile == NULL)
+			return -EINVAL;
+		if (mode & UFFD_MODE_MINOR && v->memfile == NULL)
 			return -EINVAL;
 		if (v->busy || (v->ctx != NULL && v->ctx != r->ctx))
 			return -EBUSY;
@@ -271,14 +273,14 @@ register_check(const struct range *r)
 }
 
 static int
-register_range(const struct range *r, bool wp)
+register_range(const struct range *r, unsigned int mode)
 {
 	struct vma *v;
 	int rc;
 
 	if (!r->proc->mm)
 		return -ENOMEM;
-	rc = register_check(r);
+	rc = register_check(r, mode);
 	sim_trace("register(%u, %u..%u) = %d", r->proc->pid, r->start, r->end,
 	    rc);
 	if (rc < 0)
@@ -288,18 +290,19 @@ register_range(const struct range *r, bool wp)
 		if (v->start < r->start || v->end > r->end)
 			continue;
 		v->ctx = r->ctx;
-		v->wp = wp;
+		v->wp = mode & UFFD_MODE_WP;
+		v->minor = mode & UFFD_MODE_MINOR;
 	}
 	vma_merge(r->proc);
 	return 0;
 }
 
 int
-uffd_register(int fd, uint64_t start, uint64_t len, bool wp)
+uffd_register(int fd, uint64_t start, uint64_t len, unsigned int mode)
 {
 	struct range r = range_get(fd, start, len);
 
-	return register_range(&r, wp);
+	return register_range(&r, mode);
 }
 
 int
@@ -312,7 +315,7 @@ ctx_register(struct ctx *c, uint32_t start, uint32_t end)
 		.end = end,
 	};
 
-	return register_range(&r, true);
+	return register_range(&r, UFFD_MODE_WP);
 }
 
 int
@@ -331,7 +334,8 @@ uffd_unregister(int fd, uint64_t start, uint64_t len)
 	TAILQ_FOREACH(v, &r.proc->vmas, link) {
 		if (v->end <= r.start || v->start >= r.end)
 			continue;
-		if (v->file || v->busy || (v->ctx != NULL && v->ctx != r.ctx))
+		if ((v->file && v->memfile == NULL) || v->busy ||
+		    (v->ctx != NULL && v->ctx != r.ctx))
 			return -EINVAL;
 		n++;
 	}
@@ -387,6 +391,7 @@ read_one(struct ctx *c, struct uffd_message *m)
 
 static const char *const kind_names[] = {
 	[UFFD_MISSING] = "missing",
+	[UFFD_MINOR] = "minor",
 	[UFFD_WP] = "wp",
 	[UFFD_FORK] = "fork",
 	[UFFD_REMAP] = "remap",
@@ -431,7 +436,7 @@ fill_check(const struct range *r)
 
 /* The whole range has to lie in one registered mapping. */
 static int
-copy_check(const struct range *r, unsigned int flags)
+copy_check(const struct range *r, unsigned int flags, bool copies)
 {
 	struct vma *v;
 	int rc = fill_check(r);
@@ -445,6 +450,8 @@ copy_check(const struct range *r, unsigned int flags)
 	}
 	if (flags & UFFD_PROTECT && !v->wp)
 		return -EINVAL;
+	/* It would put a page into the file; the pager does that first. */
+	SIM_CHECK(v->memfile == NULL || !v->shared || !copies);
 	return 0;
 }
 
@@ -463,13 +470,53 @@ copy_page(const struct range *r, uint32_t pg, const uint8_t *src, bool wp)
 		memset(e->frame->data, 0, PAGE_SIZE);
 }
 
+static int
+continue_page(const struct range *r, uint32_t pg, unsigned int flags)
+{
+	struct vma *v = vma_find(r->proc, pg);
+	struct pte *e = &r->proc->pte[pg];
+
+	SIM_CHECK(v->memfile != NULL);
+	if (v->memfile->frames[vma_file_page(v, pg)] == NULL)
+		return -EFAULT;
+	if (!pte_none(e))
+		return -EEXIST;
+	pte_map_file(e, v, pg);
+	e->wp =
+	    flags & UFFD_PROTECT && sim.opt.breaks != BREAK_CONTINUE_WRITABLE;
+	ctx_counts.continues++;
+	return 0;
+}
+
+ssize_t
+uffd_continue(int fd, uint64_t start, size_t len, unsigned int flags)
+{
+	struct range r = range_get(fd, start, len);
+	int rc = copy_check(&r, flags, false);
+	uint32_t pg = r.start;
+
+	for (; rc == 0 && pg < r.end; pg++) {
+		if (pg > r.start && sim_one_in(50))
+			break;
+		rc = continue_page(&r, pg, flags);
+		if (rc < 0)
+			break;
+	}
+	sim_trace("continue(%u, %u..%u%s) = %d of %d", r.proc->pid, r.start,
+	    r.end, flags & UFFD_PROTECT ? " wp" : "", (int)(pg - r.start), rc);
+	if (pg == r.start)
+		return rc;
+	ctx_wake(r.ctx, start, addr_of(pg));
+	return (ssize_t)(pg - r.start) * PAGE_SIZE;
+}
+
 ssize_t
 uffd_copy(int fd, uint64_t dst, const void *src, size_t len, unsigned int flags)
 {
 	struct range r = range_get(fd, dst, len);
 	const uint8_t *from = src;
 	uint32_t pg = r.start;
-	int rc = copy_check(&r, flags);
+	int rc = copy_check(&r, flags, true);
 
 	if (rc == 0 && !sim.settling && sim_one_in(400))
 		rc = -ENOMEM;
@@ -510,8 +557,11 @@ protect_vmas(const struct range *r, bool protect)
 		if (v->ctx == NULL || !v->wp)
 			return -ENOENT;
 		for (; a < b; a++) {
-			if (!pte_none(&r->proc->pte[a]))
-				r->proc->pte[a].wp = protect;
+			struct pte *e = &r->proc->pte[a];
+
+			if (!pte_none(e) &&
+			    !(e->file && sim.opt.breaks == BREAK_PROTECT_NONE))
+				e->wp = protect;
 		}
 		rc = 0;
 	}
@@ -549,7 +599,7 @@ int
 uffd_poison(int fd, uint64_t start, uint64_t len)
 {
 	struct range r = range_get(fd, start, len);
-	int rc = copy_check(&r, 0);
+	int rc = copy_check(&r, 0, false);
 
 	for (uint32_t pg = r.start; rc == 0 && pg < r.end; pg++) {
 		if (!pte_none(&r.proc->pte[pg]))

@@ -1,0 +1,544 @@
+#include "objects.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "assert.h"
+#include "backend.h"
+#include "budget.h"
+#include "client.h"
+#include "frames.h"
+#include "install.h"
+#include "origin.h"
+#include "peer.h"
+#include "readahead.h"
+#include "reclaim.h"
+#include "uffd.h"
+
+#define EVICT_PAGES 64u /* of one object, in one go */
+#define HOME_PAGES 256u /* in one go */
+#define GRACE_US 1000u
+
+int
+objects_fd(struct pager *p, struct object *o)
+{
+	int *fd = &p->frames[o->index];
+
+	if (*fd <= 0)
+		*fd = frames_create(o->rec->npages);
+	return *fd;
+}
+
+void
+objects_gone(struct pager *p, uint32_t object)
+{
+	if (p->frames[object] > 0)
+		frames_close(p->frames[object]);
+	p->frames[object] = 0;
+}
+
+void
+objects_close(struct pager *p)
+{
+	for (uint32_t i = 0; p->frames != NULL && i < VM_OBJECTS; i++)
+		objects_gone(p, i);
+}
+
+/* The kernel let go of it, after MADV_FREE: it reads zero, as at home. */
+static int
+read_missing(const struct client *c, uint64_t addr, void *buf)
+{
+	uint8_t flags;
+
+	if (peer_pages(c->pagemap, addr, 1, &flags) < 0 || flags != 0)
+		return -EIO;
+	memset(buf, 0, PAGE_BYTES);
+	return 0;
+}
+
+/* A page of a snapshot, from the process that holds it. */
+static int
+read_holder(struct pager *p, const struct space *sp, uint64_t addr, void *buf)
+{
+	const struct client *c = client_of(p, sp);
+	int rc;
+
+	if (c->space != sp || c->mem < 0)
+		return -EIO;
+	rc = peer_read(c->mem, addr, buf, PAGE_BYTES);
+	/* Its agent may be taking this very page out. */
+	if (rc == -EIO && c->batch.state == BATCH_MOVING)
+		return -EAGAIN;
+	if (rc == -EIO)
+		return read_missing(c, addr, buf);
+	return rc < 0 ? -EIO : 0;
+}
+
+/* => the object's page in buf; 0, -EAGAIN, -EIO */
+static int
+read_page(struct pager *p, const struct object *o, uint64_t page, uint8_t *buf)
+{
+	struct origin from = object_origin(&p->vm, o, page);
+
+	switch (from.kind) {
+	case ORIGIN_ZERO:
+		memset(buf, 0, PAGE_BYTES);
+		return 0;
+	case ORIGIN_CLIENT:
+		return read_holder(p, from.space, from.at, buf);
+	case ORIGIN_FRAME:
+		return frames_read(p->frames[from.object->index], from.at, buf);
+	case ORIGIN_BLOCK:
+		return install_load(p, from.block, buf);
+	case ORIGIN_IMAGE:
+	case ORIGIN_NOWHERE:
+		break;
+	}
+	return -EIO;
+}
+
+/*
+ * An agent takes its time; a hole takes none, and would be there again before
+ * whoever waited for the page has run: for ever, where the group has nothing
+ * else to give.
+ */
+static void
+note_fill(struct pager *p, const struct object *o, uint64_t page)
+{
+	p->recent[p->next_recent++ % RECENT_FILLS] = (struct recent_fill){
+		.object = o->index,
+		.page = page,
+		.until_us = now_us(p) + GRACE_US,
+	};
+}
+
+static bool
+is_recent(const struct pager *p, const struct object *o, uint64_t page)
+{
+	for (uint32_t i = 0; i < RECENT_FILLS; i++)
+		if (p->recent[i].object == o->index &&
+		    p->recent[i].page == page &&
+		    now_us(p) < p->recent[i].until_us)
+			return true;
+	return false;
+}
+
+static void
+filled(struct pager *p, struct object *o, uint64_t page, bool keep)
+{
+	bool out = slot_state(object_slot(&p->vm, o, page)) == SLOT_OUT;
+	struct group *g = o->group;
+
+	object_filled(&p->vm, o, page, keep);
+	note_fill(p, o, page);
+	count(p, out ? C_refaults : C_object_fills, 1);
+	if (g == NULL)
+		return;
+	budget_installed(p, g, 1);
+	if (out)
+		budget_of(p, g)->refaults++;
+}
+
+static int
+fill_page(struct pager *p, struct object *o, uint64_t page, bool keep)
+{
+	int fd = objects_fd(p, o), rc;
+
+	if (fd < 0)
+		return fd == -EMFILE || fd == -ENFILE ? -ENOMEM : fd;
+	rc = read_page(p, o, page, p->fill);
+	if (rc < 0)
+		return rc;
+	if (frames_write(fd, page, p->fill) < 0)
+		return -ENOMEM;
+	filled(p, o, page, keep);
+	return 0;
+}
+
+/* => how many more pages may come than the one that was asked for */
+static uint32_t
+more_pages(struct pager *p, const struct region *r, uint64_t page)
+{
+	const struct group *g = r->object->group;
+	uint64_t room = g != NULL ? budget_room(p, g) : FILL_PAGES;
+	uint32_t n = readahead_peek(r, page);
+
+	return (room < n ? (uint32_t)room : n) - 1;
+}
+
+int
+objects_fill(struct pager *p, struct region *r, uint64_t page, bool keep)
+{
+	struct object *o = r->object;
+	uint64_t at = region_object_page(r, page);
+	uint32_t more = more_pages(p, r, page);
+	int rc = fill_page(p, o, at, keep);
+
+	if (rc < 0)
+		return rc;
+	while (more-- > 0) {
+		at++;
+		if (slot_state(object_slot(&p->vm, o, at)) == SLOT_RESIDENT)
+			continue;
+		if (fill_page(p, o, at, keep) < 0)
+			break;
+		count(p, C_readahead, 1);
+	}
+	return 0;
+}
+
+/* => pages from page on for which the plan is the same */
+static uint32_t
+alike(struct pager *p, const struct region *r, uint64_t page, enum plan plan,
+    enum access access)
+{
+	uint32_t n = 1, max = readahead_peek(r, page);
+
+	while (n < max && r->memtype->plan(&p->vm, r, page + n, access) == plan)
+		n++;
+	return n;
+}
+
+/* => the first page was not mapped: what to make of it */
+static int
+not_continued(struct pager *p, struct client *c, struct region *r,
+    uint64_t page, int rc)
+{
+	uint64_t addr = region_addr(r, page);
+
+	if (rc == -EFAULT) /* MADV_REMOVE: the program threw it away, for all */
+		object_forget(&p->vm, r->object, region_object_page(r, page));
+	else if (rc == -EEXIST)
+		count(p, C_faults_stale, 1);
+	else
+		return rc;
+	return uffd_wake(c->uffd, addr, PAGE_BYTES);
+}
+
+int
+objects_continue(struct pager *p, struct client *c, struct region *r,
+    uint64_t page, enum plan plan, enum access access)
+{
+	bool writable = plan == PLAN_CONTINUE;
+	unsigned int flags = writable ? 0 : UFFD_PROTECT;
+	uint64_t addr = region_addr(r, page);
+	uint32_t n,
+	    want = access == ACCESS_READ ? alike(p, r, page, plan, access) : 1;
+	ssize_t bytes = uffd_continue(c->uffd, addr, want * PAGE_BYTES, flags);
+
+	/* A part of the region with other rights is another mapping. */
+	if (bytes == -ENOENT && want > 1)
+		bytes = uffd_continue(c->uffd, addr, PAGE_BYTES, flags);
+	if (bytes < 0)
+		return not_continued(p, c, r, page, (int)bytes);
+	n = (uint32_t)((uint64_t)bytes >> PAGE_SHIFT);
+	for (uint32_t i = 0; i < n; i++)
+		region_continued(&p->vm, r, page + i, writable);
+	readahead_took(r, page, n);
+	count(p, C_continues, n);
+	return 0;
+}
+
+int
+objects_copy(struct pager *p, struct client *c, struct region *r, uint64_t page)
+{
+	uint64_t addr = region_addr(r, page);
+	int rc = read_page(p, r->object, region_object_page(r, page), p->fill);
+	ssize_t n;
+
+	if (rc < 0)
+		return rc;
+	n = uffd_copy(c->uffd, addr, p->fill, PAGE_BYTES, 0);
+	if (n == -EEXIST) {
+		count(p, C_faults_stale, 1);
+		return uffd_wake(c->uffd, addr, PAGE_BYTES);
+	}
+	if (n < 0)
+		return (int)n;
+	region_resident(&p->vm, r, page);
+	budget_installed(p, c->space->group, 1);
+	count(p, C_object_copies, 1);
+	return 0;
+}
+
+static int
+protect_pages(const struct client *c, const struct region *r, uint64_t page,
+    uint64_t n)
+{
+	return uffd_protect(c->uffd, region_addr(r, page), n * PAGE_BYTES,
+	    true);
+}
+
+/* What r shows of the object's pages [page, page + n). */
+static int
+protect_in(struct pager *p, const struct region *r, uint64_t page, uint64_t n)
+{
+	const struct client *c = client_of(p, r->space);
+	uint64_t first = r->rec->offset, end = first + r->rec->npages;
+	uint64_t from = page > first ? page : first;
+	uint64_t to = page + n < end ? page + n : end;
+	int rc = 0;
+
+	/* A snapshot without a holder maps nothing. */
+	if (from >= to || c->space != r->space)
+		return 0;
+	rc = protect_pages(c, r, from - first, to - from);
+	/* Behind a page that is not mapped the others are not protected. */
+	for (; rc == -ENOENT && from < to; from++)
+		rc = protect_pages(c, r, from - first, 1);
+	return rc == -ENOENT || rc == -ESRCH ? 0 : rc;
+}
+
+/* => nobody writes to these pages until his fault has been resolved */
+static int
+protect_all(struct pager *p, const struct object *o, uint64_t page, uint64_t n)
+{
+	const struct region *r;
+	int rc;
+
+	LIST_FOREACH(r, &o->regions, of_object) {
+		rc = protect_in(p, r, page, n);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static bool
+is_zero(const uint8_t *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
+}
+
+/* => the bytes are in the store, or need not be; 0 or -errno */
+static int
+capture(struct pager *p, struct object *o, uint64_t page)
+{
+	uint64_t handle, before = budget_stored(p);
+	uint32_t block;
+	int rc = frames_read(p->frames[o->index], page, p->fill);
+
+	if (rc < 0)
+		return rc;
+	if (o->rec->source == SOURCE_ZERO && is_zero(p->fill)) {
+		object_forget(&p->vm, o, page);
+		count(p, C_evictions_zero, 1);
+		return 0;
+	}
+	rc = backend_store(p->store, p->fill, &handle);
+	if (rc < 0) {
+		count(p, rc == -ENOSPC ? C_store_full : C_store_errors, 1);
+		return rc;
+	}
+	rc = physblock_new(&p->vm, where_make(WHERE_STORED, 0, handle), &block);
+	if (rc < 0) {
+		backend_free(p->store, handle);
+		return rc;
+	}
+	object_out(&p->vm, o, page, block);
+	budget_put(p, o->group, before);
+	count(p, C_evictions_dirty, 1);
+	return 0;
+}
+
+/* => the page may be punched out */
+static bool
+leave_page(struct pager *p, struct object *o, uint64_t page)
+{
+	switch (object_leave(&p->vm, o, page)) {
+	case LEAVE_STAY:
+		return false;
+	case LEAVE_DROP:
+		object_forget(&p->vm, o, page);
+		count(p, C_evictions_clean, 1);
+		return true;
+	case LEAVE_KEPT:
+		object_out(&p->vm, o, page, 0);
+		count(p, C_evictions_clean, 1);
+		return true;
+	case LEAVE_CAPTURE:
+		return capture(p, o, page) == 0;
+	}
+	return false;
+}
+
+/*
+ * What was captured must not be written any more where it is: only a hole
+ * makes sure of that, and the kernel has no reason to refuse one.
+ */
+static void
+punch(struct pager *p, const struct object *o, uint64_t from, uint64_t to)
+{
+	if (from < to)
+		ASSERT(frames_punch(p->frames[o->index], from, to - from) == 0);
+}
+
+/* => of the pages that leave some can be written until they are protected */
+static bool
+has_writable(struct pager *p, const struct object *o, uint64_t page, uint32_t n)
+{
+	/* Whoever writes pages of its own never writes the object's. */
+	if (o->memtype->own_pages)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (object_leave(&p->vm, o, page + i) == LEAVE_CAPTURE)
+			return true;
+	return false;
+}
+
+/* => pages that have left of a run */
+static uint32_t
+evict_run(struct pager *p, struct object *o, uint64_t page, uint32_t n)
+{
+	uint64_t from = page, end = page + n;
+	uint32_t left = 0;
+
+	if (has_writable(p, o, page, n) && protect_all(p, o, page, n) < 0) {
+		for (; page < end; page++)
+			object_restamp(&p->vm, o, page);
+		return 0;
+	}
+	for (; page < end; page++) {
+		if (leave_page(p, o, page)) {
+			left++;
+		} else {
+			punch(p, o, from, page);
+			object_restamp(&p->vm, o, page);
+			from = page + 1;
+		}
+	}
+	punch(p, o, from, end);
+	return left;
+}
+
+/* => the same, but for what was brought in a moment ago */
+static uint32_t
+evict_settled(struct pager *p, struct object *o, uint64_t page, uint32_t n)
+{
+	uint64_t from = page, end = page + n;
+	uint32_t left = 0;
+
+	for (; page < end; page++) {
+		if (!is_recent(p, o, page))
+			continue;
+		left += evict_run(p, o, from, (uint32_t)(page - from));
+		object_restamp(&p->vm, o, page);
+		from = page + 1;
+	}
+	return left + evict_run(p, o, from, (uint32_t)(end - from));
+}
+
+static uint32_t
+evict_object(struct pager *p, struct object *o, uint32_t want)
+{
+	struct victim victims[EVICT_PAGES];
+	uint32_t n, npages, left = 0;
+
+	n = reclaim_pick_object(&p->vm, o,
+	    want < EVICT_PAGES ? want : EVICT_PAGES, victims, EVICT_PAGES,
+	    &npages);
+	for (uint32_t i = 0; i < n; i++)
+		left += evict_settled(p, o, victims[i].addr >> PAGE_SHIFT,
+		    victims[i].npages);
+	return left;
+}
+
+uint32_t
+objects_evict(struct pager *p, struct group *g, uint32_t want)
+{
+	struct object *o;
+	uint32_t left = 0;
+
+	/* Clients that were let go read what is in the memfd, or zeros. */
+	if (p->homing || now_us(p) < p->full_us)
+		return 0;
+	TAILQ_FOREACH(o, &g->objects, in_group) {
+		if (left >= want)
+			break;
+		if (o->counts.resident > 0)
+			left += evict_object(p, o, want - left);
+	}
+	/* Another one goes first the next time. */
+	o = TAILQ_FIRST(&g->objects);
+	if (o != NULL) {
+		TAILQ_REMOVE(&g->objects, o, in_group);
+		TAILQ_INSERT_TAIL(&g->objects, o, in_group);
+	}
+	budget_of(p, g)->evicted += left;
+	return left;
+}
+
+/* => 0; -EAGAIN: its mappings are changing */
+static int
+poison_in(struct pager *p, const struct region *r, uint64_t page)
+{
+	const struct client *c = client_of(p, r->space);
+	uint64_t at = page - r->rec->offset;
+
+	if (c->space != r->space || page < r->rec->offset ||
+	    at >= r->rec->npages)
+		return 0;
+	return uffd_poison(c->uffd, region_addr(r, at), PAGE_BYTES) == -EAGAIN
+		   ? -EAGAIN
+		   : 0;
+}
+
+/* Without us it would read zero. */
+static int
+poison_all(struct pager *p, const struct object *o, uint64_t page)
+{
+	const struct region *r;
+	int rc = 0;
+
+	LIST_FOREACH(r, &o->regions, of_object)
+		if (rc == 0)
+			rc = poison_in(p, r, page);
+	return rc;
+}
+
+/* => 0: the object is whole; 1: more to do; -errno */
+static int
+home_object(struct pager *p, struct object *o, uint64_t *left, uint64_t *home)
+{
+	for (; o->home < o->rec->npages; o->home++) {
+		uint64_t page = o->home;
+		int rc;
+
+		if (slot_state(object_slot(&p->vm, o, page)) == SLOT_RESIDENT ||
+		    object_origin(&p->vm, o, page).kind == ORIGIN_ZERO)
+			continue;
+		if (*left == 0)
+			return 1;
+		--*left;
+		rc = fill_page(p, o, page, false);
+		*home += rc == 0;
+		if (rc == -EIO)
+			rc = poison_all(p, o, page);
+		if (rc < 0)
+			return rc == -EAGAIN ? 1 : rc;
+	}
+	return 0;
+}
+
+int
+objects_home(struct pager *p, uint64_t *home, uint64_t *lost)
+{
+	uint64_t left = HOME_PAGES;
+	int rc = 0;
+
+	for (uint32_t i = 1; i < table_high(&p->vm.objects); i++) {
+		struct object *o = &p->vm.object_index[i];
+		int r;
+
+		if (o->rec == NULL || LIST_EMPTY(&o->regions))
+			continue;
+		r = home_object(p, o, &left, home);
+		if (r < 0) {
+			*lost += o->counts.out;
+			rc = r;
+		} else if (r == 1 && rc == 0) {
+			rc = 1;
+		}
+	}
+	return rc;
+}
