@@ -18,6 +18,8 @@ const struct ctl_command *const ctl_commands[] = {
 	&cmd_snapshots,
 	&cmd_export,
 	&cmd_drop,
+	&cmd_shared,
+	&cmd_unlink,
 	&cmd_stats,
 	&cmd_check,
 	&cmd_doctor,

@@ -17,6 +17,8 @@ extern const struct ctl_command cmd_snapshot;
 extern const struct ctl_command cmd_snapshots;
 extern const struct ctl_command cmd_export;
 extern const struct ctl_command cmd_drop;
+extern const struct ctl_command cmd_shared;
+extern const struct ctl_command cmd_unlink;
 extern const struct ctl_command cmd_stats;
 extern const struct ctl_command cmd_check;
 extern const struct ctl_command cmd_doctor;

@@ -61,6 +61,13 @@ def map_region(start, end, runs, **changes):
     return r
 
 
+def shared(**changes):
+    s = {"id": 1 << 62 | 1, "name": "index", "uid": 1000, "size": 64 << 20,
+         "resident": 16 << 20, "out": 32 << 20, "maps": 2}
+    s.update(changes)
+    return s
+
+
 DEFAULTS = {
     "CreateGroup": {"group": group(), "token": TOKEN,
                     "client_socket": "/nonexistent/client"},
@@ -68,6 +75,9 @@ DEFAULTS = {
     "GetGroup": {"group": group()},
     "ListGroups": {"groups": [
         group(), group(id=2, name="big", limit=0, over=True)]},
+    "ListShared": {"shared": [
+        shared(), shared(name="evil\x1b[31m\n", uid=0, maps=0)]},
+    "UnlinkShared": {},
     "ListSpaces": {"spaces": [
         space(), space(id=8, pid=0, command="evil\x1b[31m\n", agent=False)]},
     "GetSpace": {"space": space(**usage()), "group": group()},

@@ -20,6 +20,7 @@ READING = {
     "show": (["4711"], ["GetSpace"]),
     "regions": (["4711"], ["ListRegions"]),
     "map": (["4711"], ["MapSpace"]),
+    "shared": ([], ["ListShared"]),
     "stats": ([], ["GetStats"]),
     "check": ([], ["Check"]),
     "doctor": ([], ["Diagnose"]),
@@ -125,6 +126,25 @@ class Reading(harness.Case):
     def test_regions_of_an_unadopted_process(self):
         self.serve().answers["ListRegions"] = {"regions": []}
         self.assertIn("no regions", self.ctl("regions", "4711").stdout)
+
+    def test_shared(self):
+        self.serve()
+        done = self.ctl("shared")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0].split(), [
+            "NAME", "UID", "SIZE", "RESIDENT", "OUT", "MAPS"])
+        self.assertEqual(lines[1].split(), [
+            "index", "1000", "64M", "16M", "32M", "2"])
+        self.assertEqual(lines[2].split(), [
+            "evil?[31m?", "0", "64M", "16M", "32M", "0"])
+        self.assertEqual(len(lines), 3)
+        found = json.loads(self.ctl("shared", "--json").stdout)
+        self.assertEqual(found["shared"][0], fake_server.shared())
+
+    def test_shared_of_nobody(self):
+        self.serve().answers["ListShared"] = {"shared": []}
+        self.assertEqual(self.ctl("shared").stdout, "no shared memory\n")
 
     def test_stats(self):
         self.serve()
@@ -437,8 +457,19 @@ class Changing(harness.Case):
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertEqual(server.calls, [("SetLogLevel", {"level": "debug"})])
 
+    def test_unlink(self):
+        server = self.serve()
+        done = self.ctl("unlink", "index")
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (0, "", ""))
+        self.assertEqual(server.calls, [("UnlinkShared", {"name": "index"})])
+        server.answers["UnlinkShared"] = Error(
+            "org.pagerd.NoSuchShared", shared="index")
+        self.refused("unlink", "index", has="no shared memory 'index'")
+
     def test_json_is_refused(self):
         self.serve()
+        self.refused("unlink", "index", "--json", has="--json")
         self.refused("limit", "build", "1G", "--json", has="--json")
         self.refused("--json", "run", "true", has="--json")
 
@@ -548,6 +579,9 @@ class BadInput(harness.Case):
         (["limit", "build", "99999999T"], "too large"),
         (["limit", "build", "9223372036854775808"], "too large"),
         (["reclaim", "build", "none"], "'none' is not a size"),
+        (["shared", "more"], "too many"),
+        (["unlink"], "too few"),
+        (["unlink", "one", "two"], "too many"),
         (["log-level", "loud"], "'loud' is not a log level"),
         (["help", "frobnicate"], "no command 'frobnicate'"),
         (["run"], "too few"),

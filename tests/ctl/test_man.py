@@ -12,8 +12,9 @@ import harness
 MAN_DIR = os.environ["MAN_DIR"]
 SOURCE_DIR = os.environ["SOURCE_DIR"]
 PAGERD = os.environ.get("PAGERD")
-PAGES = ["libpagerd-preload.7", "pagerctl.1", "pagerd-backends.7",
-         "pagerd-protocol.7", "pagerd.8", "pagerd.conf.5"]
+PAGES = ["libpagerd-preload.7", "libpagerd.3", "pagerctl.1",
+         "pagerd-backends.7", "pagerd-protocol.7", "pagerd.8",
+         "pagerd.conf.5"]
 
 
 def page(name):
@@ -186,6 +187,22 @@ class Others(unittest.TestCase):
         self.assertEqual(methods, written)
         for error in re.findall(r"(?m)^error (\w+)", text):
             self.assertIn(error, page("pagerd-protocol.7"))
+
+    def test_library(self):
+        with open(os.path.join(SOURCE_DIR, "..", "include", "pagerd.h"),
+                  encoding="utf-8") as file:
+            header = file.read()
+        text = page("libpagerd.3")
+        made = set(re.findall(r"(?m)^(?:int|void) (pagerd_\w+)\(", header))
+        self.assertGreater(len(made), 8)
+        self.assertEqual(made, set(re.findall(r"(?m)^\.Nm (\w+)", text)))
+        self.assertEqual(made, set(re.findall(
+            r"(?m)^\.F[no] (\w+)(?: \"|$)",
+            text.split(".Sh DESCRIPTION")[0])))
+        names = set(re.findall(r"(?m)^\t(PAGERD_\w+) =", header))
+        self.assertGreater(len(names), 8)
+        for name in names:
+            self.assertIn(f".It Dv {name}\n", text)
 
     def test_messages(self):
         with open(os.path.join(SOURCE_DIR, "..", "include", "pagerd",
