@@ -4,9 +4,10 @@
  * usage: leash REPORT NOT_COUNTED... -- COMMAND...
  *
  * All descendants stay ours: we are their subreaper.  A thread of its own
- * sums Pss_Anon of them all, every few milliseconds; programs whose
- * executable is one of NOT_COUNTED (the pager itself) are left out.  A sum
- * counts only if the same processes were there before and after.  At the end
+ * sums Pss_Anon of them all, every few milliseconds, and beside it Pss_Shmem
+ * too ("peak_shared"); programs whose executable is one of NOT_COUNTED (the
+ * pager itself) are left out.  A sum counts only if the same processes were
+ * there before and after.  At the end
  * REPORT gets one JSON object.  Exits as the command did (128 + signal), or
  * with 99 if processes were left over.
  */
@@ -51,7 +52,13 @@ static struct {
 	unsigned long most_processes;
 	uint64_t peak;
 	uint64_t peak_at_us;
+	uint64_t peak_shared;
 } leash;
+
+struct pss { /* bytes */
+	uint64_t anon;
+	uint64_t shmem;
+};
 
 static uint64_t
 now_us(void)
@@ -162,16 +169,23 @@ counted(pid_t pid)
 }
 
 static uint64_t
-pss_anon(pid_t pid)
+field(const char *text, const char *name)
+{
+	const char *p = strstr(text, name);
+
+	return p == NULL ? 0 : strtoull(p + strlen(name), NULL, 10) * 1024;
+}
+
+static void
+add_pss(struct pss *sum, pid_t pid)
 {
 	char path[64];
 	char text[4096];
-	const char *p;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
 	read_file(path, text, sizeof(text));
-	p = strstr(text, "Pss_Anon:");
-	return p == NULL ? 0 : strtoull(p + 9, NULL, 10) * 1024;
+	sum->anon += field(text, "Pss_Anon:");
+	sum->shmem += field(text, "Pss_Shmem:");
 }
 
 /* A child between vfork and exec has its parent's memory. */
@@ -186,14 +200,14 @@ sample(void)
 {
 	static struct tree before;
 	static struct tree after;
-	uint64_t sum = 0;
+	struct pss sum = { 0 };
 	size_t i;
 
 	tree_read(&before);
 	for (i = 0; i < before.n; i++)
 		if (counted(before.procs[i].pid) &&
 		    !borrows(before.procs[i].pid, before.procs[i].parent))
-			sum += pss_anon(before.procs[i].pid);
+			add_pss(&sum, before.procs[i].pid);
 	tree_read(&after);
 	if (!tree_same(&before, &after)) {
 		leash.discarded++;
@@ -202,10 +216,12 @@ sample(void)
 	leash.samples++;
 	if (before.n > leash.most_processes)
 		leash.most_processes = before.n;
-	if (sum > leash.peak) {
-		leash.peak = sum;
+	if (sum.anon > leash.peak) {
+		leash.peak = sum.anon;
 		leash.peak_at_us = now_us();
 	}
+	if (sum.anon + sum.shmem > leash.peak_shared)
+		leash.peak_shared = sum.anon + sum.shmem;
 }
 
 static void *
@@ -229,10 +245,11 @@ report(const char *path, uint64_t start, size_t left)
 		return;
 	fprintf(f,
 	    "{\"samples\": %lu, \"discarded\": %lu, \"processes\": %lu, "
-	    "\"peak\": %llu, \"peak_at_us\": %llu, \"elapsed_us\": %llu, "
-	    "\"left\": %zu}\n",
+	    "\"peak\": %llu, \"peak_at_us\": %llu, \"peak_shared\": %llu, "
+	    "\"elapsed_us\": %llu, \"left\": %zu}\n",
 	    leash.samples, leash.discarded, leash.most_processes,
 	    (unsigned long long)leash.peak, (unsigned long long)at,
+	    (unsigned long long)leash.peak_shared,
 	    (unsigned long long)(now_us() - start), left);
 	fclose(f);
 }

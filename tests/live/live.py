@@ -10,6 +10,7 @@ asserted of every run.  TEST_SEED repeats a run; LIVE_KEEP=1 keeps the files.
 
 import sys
 
+import cases_arena
 import cases_daemon
 import cases_dedup
 import cases_memory
@@ -19,8 +20,8 @@ import cases_usage
 from harness import run_case
 
 CASES = {}
-for module in (cases_memory, cases_programs, cases_daemon, cases_dedup,
-               cases_snapshot, cases_usage):
+for module in (cases_arena, cases_memory, cases_programs, cases_daemon,
+               cases_dedup, cases_snapshot, cases_usage):
     CASES.update(module.CASES)
 
 

@@ -1,0 +1,535 @@
+/*
+ * arena.c: memory that a program asks pagerd for, by libpagerd
+ *
+ * usage: arena anon MIB | shared MIB | clones MIB COUNT | alone MIB
+ *
+ * Every page has a tag that says what is in it, as in the other programs.
+ *
+ *	anon	map, push out, cut, extend, fork, advise
+ *	shared	two programs write the two halves of one memory by turns
+ *	clones	COUNT programs clone a snapshot, read all of it, write halves
+ *	alone	all kinds at a time; the daemon stops, and they are still right
+ *	depend	a clone that nobody has read yet; the daemon is killed
+ *
+ * "peer" and "cloner" are what it starts itself as.
+ */
+#include "live.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <pagerd.h>
+
+#define CLONES_MAX 16
+
+static struct pagerd *pager;
+static const char *self;
+
+static void
+must(int rc, const char *what)
+{
+	if (rc < 0)
+		live_die("%s: %s", what, strerror(-rc));
+}
+
+static void
+must_fail(int rc, int want, const char *what)
+{
+	if (rc != -want)
+		live_die("%s: %s, not %s", what, strerror(-rc), strerror(want));
+}
+
+static void
+area_map(struct area *a, size_t npages, const char *name, unsigned int flags)
+{
+	void *base;
+
+	must(pagerd_map(pager, NULL, npages * PAGE, name, 0, flags, &base),
+	    "pagerd_map");
+	a->base = base;
+	a->npages = npages;
+	a->tags = live_map_shared(npages * sizeof(*a->tags));
+}
+
+static struct pagerd_region
+query(const void *addr)
+{
+	struct pagerd_region r;
+
+	must(pagerd_query(pager, addr, &r), "pagerd_query");
+	return r;
+}
+
+/* Memory of our own that is filled, so that other memory has to go. */
+static void
+squeeze(size_t bytes)
+{
+	struct area a;
+
+	if (bytes == 0)
+		return;
+	area_new(&a, bytes / PAGE);
+	area_fill(&a, 0, a.npages, 77);
+	area_verify(&a, 0, a.npages, "squeezing");
+	munmap(a.base, a.npages * PAGE);
+}
+
+static void
+check_errors(const struct area *a)
+{
+	void *p;
+
+	must_fail(pagerd_map(pager, NULL, 100, NULL, 0, 0, &p), EINVAL,
+	    "a length that is no page");
+	must_fail(pagerd_map(pager, a->base, PAGE, NULL, 0, PAGERD_FIXED, &p),
+	    EEXIST, "FIXED over memory");
+	must_fail(pagerd_map(pager, NULL, PAGE, "nobody", 0, 0, &p), ENOENT,
+	    "shared memory that is not there");
+	must_fail(pagerd_clone(pager, "nobody"), ENOENT, "no such snapshot");
+	must_fail(pagerd_drop(pager, "nobody"), ENOENT, "drop of nothing");
+	must_fail(pagerd_unlink(pager, "nobody"), ENOENT, "unlink of nothing");
+	must_fail(pagerd_unmap(pager, (void *)&p, PAGE), EINVAL,
+	    "memory outside of the arena");
+	must_fail(pagerd_advise(pager, a->base + a->npages * PAGE, PAGE,
+		      PAGERD_COLD),
+	    ENOMEM, "advice on nothing");
+}
+
+static void
+in_child(struct area *a)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		live_die("fork: %s", strerror(errno));
+	if (pid == 0) {
+		area_verify(a, 0, a->npages, "in a child");
+		area_fill(a, 0, a->npages / 2, 50);
+		area_verify(a, 0, a->npages, "written by a child");
+		_exit(0);
+	}
+	live_wait(pid, "the child");
+}
+
+/* A child has excluded memory too, and its addresses are nobody else's. */
+static void
+check_excluded(struct area *a, size_t page)
+{
+	pid_t pid = fork();
+	void *p;
+
+	if (pid < 0)
+		live_die("fork: %s", strerror(errno));
+	if (pid == 0) {
+		squeeze(live_limit());
+		area_verify(a, page, 64, "excluded, in a child");
+		_exit(0);
+	}
+	live_wait(pid, "the child");
+	must_fail(pagerd_map(pager, a->base + page * PAGE, PAGE, NULL, 0,
+		      PAGERD_FIXED, &p),
+	    EEXIST, "over excluded memory");
+	must(pagerd_unmap(pager, a->base + (page + 63) * PAGE, PAGE), "unmap");
+	must(pagerd_map(pager, a->base + (page + 63) * PAGE, PAGE, NULL, 0,
+		 PAGERD_FIXED, &p),
+	    "where excluded memory was");
+	a->tags[page + 63] = 0;
+	area_verify(a, page, 64, "beside a new page");
+}
+
+static void
+op_anon(size_t npages)
+{
+	size_t third = npages / 3 & ~(size_t)1, tail = npages - 2 * third;
+	struct area a, copy;
+	void *p;
+
+	area_map(&a, npages, NULL, 0);
+	area_fill(&a, 0, npages, 1);
+	live_push_area(&a);
+	area_verify(&a, 0, npages, "back");
+	check_errors(&a);
+	must(pagerd_unmap(pager, a.base + third * PAGE, third * PAGE), "unmap");
+	area_verify(&a, 0, third, "before the hole");
+	area_verify(&a, 2 * third, tail, "behind the hole");
+	must(pagerd_map(pager, a.base + third * PAGE, third * PAGE / 2, NULL, 0,
+		 PAGERD_FIXED, &p),
+	    "map into the hole");
+	must(pagerd_extend(pager, p, third * PAGE), "extend");
+	must_fail(pagerd_extend(pager, p, (third + 1) * PAGE), ENOMEM,
+	    "extend over memory");
+	memset(a.tags + third, 0, third * sizeof(*a.tags));
+	area_verify(&a, 0, npages, "with a new middle");
+	area_fill(&a, third, third, 2);
+	live_push_area(&a);
+	copy = a;
+	copy.tags = live_map_shared(npages * sizeof(*a.tags));
+	memcpy(copy.tags, a.tags, npages * sizeof(*a.tags));
+	in_child(&copy);
+	area_verify(&a, 0, npages, "after a child");
+	must(pagerd_advise(pager, a.base, third * PAGE, PAGERD_SEQUENTIAL),
+	    "sequential");
+	must(pagerd_advise(pager, a.base, third * PAGE, PAGERD_COLD), "cold");
+	must(pagerd_advise(pager, a.base + third * PAGE, 16 * PAGE, PAGERD_PIN),
+	    "pin");
+	squeeze(live_limit());
+	if (live_out(a.base + third * PAGE, 16 * PAGE) != 0)
+		live_die("a pinned page is out");
+	must(pagerd_advise(pager, a.base + 2 * third * PAGE, 64 * PAGE,
+		 PAGERD_EXCLUDE),
+	    "exclude");
+	squeeze(live_limit());
+	if (live_out(a.base + 2 * third * PAGE, 64 * PAGE) != 0)
+		live_die("an excluded page is out");
+	check_excluded(&a, 2 * third);
+	area_verify(&a, 0, npages, "at the end");
+	must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap all");
+	must_fail(pagerd_query(pager, NULL, &(struct pagerd_region){ 0 }),
+	    ENOENT, "a region after all were unmapped");
+}
+
+/* Starts ourselves as somebody else; *in is what he reads, *out what he says */
+static pid_t
+start(char *const argv[], int *in, int *out)
+{
+	int down[2], up[2];
+	pid_t pid;
+
+	if (pipe2(down, O_CLOEXEC) < 0 || pipe2(up, O_CLOEXEC) < 0)
+		live_die("pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		live_die("fork: %s", strerror(errno));
+	if (pid == 0) {
+		dup2(down[0], STDIN_FILENO);
+		dup2(up[1], STDOUT_FILENO);
+		execv(self, argv);
+		_exit(126);
+	}
+	close(down[0]);
+	close(up[1]);
+	*in = down[1];
+	*out = up[0];
+	return pid;
+}
+
+static void
+say(int fd, uint64_t word)
+{
+	if (write(fd, &word, sizeof(word)) != sizeof(word))
+		live_die("the other one is gone: %s", strerror(errno));
+}
+
+static uint64_t
+hear(int fd)
+{
+	uint64_t word = 0;
+
+	if (read(fd, &word, sizeof(word)) != sizeof(word))
+		live_die("the other one is gone");
+	return word;
+}
+
+#define ROUNDS 6
+
+/* Tags that both sides know: of round r, for page i. */
+static void
+tag_half(struct area *a, uint64_t round, unsigned int half)
+{
+	for (size_t i = half * a->npages / 2; i < (half + 1) * a->npages / 2;
+	     i++)
+		a->tags[i] = live_tag(1000 + round, i);
+}
+
+static void
+fill_half(struct area *a, unsigned int half)
+{
+	for (size_t i = half * a->npages / 2; i < (half + 1) * a->npages / 2;
+	     i++)
+		page_fill(a->base + i * PAGE, a->tags[i]);
+}
+
+/* By turns each writes its half, and looks at all. */
+static void
+turns(struct area *a, unsigned int half, int from, int to)
+{
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		if (half == 1)
+			(void)hear(from);
+		tag_half(a, round, 0);
+		if (half == 0) {
+			fill_half(a, 0);
+			say(to, round);
+			(void)hear(from);
+		}
+		tag_half(a, round, 1);
+		if (half == 1) {
+			fill_half(a, 1);
+			say(to, round);
+		}
+		area_verify(a, 0, a->npages, "shared");
+	}
+}
+
+static void
+op_peer(const char *name, size_t npages)
+{
+	struct area a;
+
+	area_map(&a, npages, name, 0);
+	turns(&a, 1, STDIN_FILENO, STDOUT_FILENO);
+	say(STDOUT_FILENO, query(a.base).users);
+}
+
+static void
+op_shared(size_t npages)
+{
+	char name[32], pages[32];
+	char *argv[] = { (char *)(uintptr_t)self, "peer", pages, name, NULL };
+	struct area a;
+	uint64_t out;
+	void *p;
+	int in, from;
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "live-%d", (int)getpid());
+	snprintf(pages, sizeof(pages), "%zu", npages * PAGE / MIB);
+	area_map(&a, npages, name, PAGERD_CREATE | PAGERD_EXCLUSIVE);
+	must_fail(pagerd_map(pager, NULL, npages * PAGE, name, 0,
+		      PAGERD_CREATE | PAGERD_EXCLUSIVE, &p),
+	    EEXIST, "a name that is taken");
+	must_fail(pagerd_map(pager, NULL, PAGE, name, npages * PAGE, 0, &p),
+	    EINVAL, "pages that it does not have");
+	pid = start(argv, &in, &from);
+	turns(&a, 0, from, in);
+	if (hear(from) != 2)
+		live_die("it is not mapped twice");
+	live_wait(pid, "the peer");
+	out = query(a.base).out;
+	if (live_limit() > 0 && out == 0)
+		live_die("nothing of it was ever out");
+	in_child(&(struct area){ a.base, a.npages / 2, a.tags });
+	area_verify(&a, 0, a.npages, "after a child wrote");
+	must(pagerd_unlink(pager, name), "unlink");
+	must_fail(pagerd_map(pager, NULL, PAGE, name, 0, 0, &p), ENOENT,
+	    "a name that is free");
+	area_verify(&a, 0, a.npages, "without a name");
+	must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
+}
+
+/* => the proportional size of the mapping at addr, bytes */
+static uint64_t
+pss_of(const void *addr)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long start, end, kib;
+	uint64_t sum = 0;
+	bool inside = false;
+	char line[512];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside =
+			    start <= (uintptr_t)addr && (uintptr_t)addr < end;
+		else if (inside && sscanf(line, "Pss: %lu kB", &kib) == 1)
+			sum += kib * 1024;
+	}
+	if (f != NULL)
+		fclose(f);
+	return sum;
+}
+
+static bool
+is_mine(size_t page, unsigned int who)
+{
+	return ((page >> 3) + who) % 2 == 0;
+}
+
+static void
+op_cloner(const char *name, unsigned int who)
+{
+	struct pagerd_region r;
+	struct area a;
+
+	must(pagerd_clone(pager, name), "pagerd_clone");
+	must_fail(pagerd_clone(pager, name), EEXIST, "a second clone");
+	r = query(NULL);
+	a.base = r.addr;
+	a.npages = r.len / PAGE;
+	a.tags = live_map_shared(a.npages * sizeof(*a.tags));
+	for (size_t i = 0; i < a.npages; i++)
+		a.tags[i] = live_tag(1, i);
+	area_verify(&a, 0, a.npages, "cloned");
+	say(STDOUT_FILENO, 1);
+	(void)hear(STDIN_FILENO); /* all have read all */
+	say(STDOUT_FILENO, pss_of(a.base));
+	(void)hear(STDIN_FILENO);
+	for (size_t i = 0; i < a.npages; i++)
+		if (is_mine(i, who)) {
+			a.tags[i] = live_tag(100 + who, i);
+			page_fill(a.base + i * PAGE, a.tags[i]);
+		}
+	area_verify(&a, 0, a.npages, "half written");
+	say(STDOUT_FILENO, query(a.base).users);
+	(void)hear(STDIN_FILENO);
+	area_verify(&a, 0, a.npages, "at the end");
+}
+
+struct cloner {
+	pid_t pid;
+	int in, out;
+};
+
+/* => the sum of what all of them say; then all go on */
+static uint64_t
+ask_all(const struct cloner *c, unsigned int n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		sum += hear(c[i].out);
+	for (unsigned int i = 0; i < n; i++)
+		say(c[i].in, 0);
+	return sum;
+}
+
+static void
+op_clones(size_t npages, unsigned int n)
+{
+	char name[32], who[16];
+	char *argv[] = { (char *)(uintptr_t)self, "cloner", "1", name, who,
+		NULL };
+	struct cloner c[CLONES_MAX];
+	struct area a;
+	uint64_t pss;
+
+	snprintf(name, sizeof(name), "live-%d", (int)getpid());
+	area_map(&a, npages, NULL, 0);
+	area_fill(&a, 0, npages, 1);
+	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	must_fail(pagerd_snapshot(pager, name), EEXIST, "a name that is taken");
+	area_fill(&a, 0, npages / 2, 2); /* no clone sees that */
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(who, sizeof(who), "%u", i);
+		c[i].pid = start(argv, &c[i].in, &c[i].out);
+	}
+	(void)ask_all(c, n);
+	pss = ask_all(c, n);
+	if (live_limit() > 4 * npages * PAGE && pss > npages * PAGE * 5 / 4)
+		live_die("%u clones take %zu MiB, not %zu", n,
+		    (size_t)(pss / MIB), npages * PAGE / MIB);
+	must(pagerd_drop(pager, name), "pagerd_drop");
+	must_fail(pagerd_clone(pager, name), ENOENT, "a snapshot that is gone");
+	(void)ask_all(c, n);
+	for (unsigned int i = 0; i < n; i++)
+		live_wait(c[(i * 3 + 1) % n].pid, "a clone");
+	area_verify(&a, 0, npages, "what was cloned");
+	must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap");
+}
+
+/* What was a page of the snapshot is one of its clone. */
+static void
+become_clone(struct area *a, const char *name)
+{
+	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	must(pagerd_unmap(pager, a->base, a->npages * PAGE), "unmap");
+	must(pagerd_clone(pager, name), "pagerd_clone");
+}
+
+static void
+clone_self(struct area *a, const char *name)
+{
+	area_map(a, a->npages, NULL, 0);
+	area_fill(a, 0, a->npages, 5);
+	live_push_area(a);
+	become_clone(a, name);
+	area_verify(a, 0, a->npages / 3, "some of a clone");
+	area_fill(a, a->npages / 4, a->npages / 8, 6);
+}
+
+static void
+op_alone(size_t npages)
+{
+	struct area kinds[3] = { { .npages = npages } };
+	char name[32];
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "live-%d", (int)getpid());
+	clone_self(&kinds[0], name);
+	area_map(&kinds[1], npages, name, PAGERD_CREATE);
+	area_map(&kinds[2], npages, NULL, 0);
+	area_fill(&kinds[1], 0, npages, 7);
+	area_fill(&kinds[2], 0, npages, 8);
+	squeeze(live_limit());
+	pid = fork();
+	if (pid < 0)
+		live_die("fork: %s", strerror(errno));
+	live_hold(pid == 0 ? "child" : "parent");
+	if (pid == 0) {
+		area_fill(&kinds[1], npages / 2, npages / 2, 9);
+		_exit(0);
+	}
+	live_wait(pid, "the child");
+	for (unsigned int i = 0; i < 3; i++) {
+		area_verify(&kinds[i], 0, npages, "alone");
+		area_fill(&kinds[i], 0, npages, 40 + i);
+		area_verify(&kinds[i], 0, npages, "written alone");
+	}
+	/* Named to the end: a daemon that has stopped must leave it alone. */
+	if (pagerd_unlink(pager, name) != -ECONNRESET)
+		must_fail(pagerd_unlink(pager, name), ENOENT, "unlink again");
+}
+
+static void
+op_depend(size_t npages)
+{
+	struct area a = { .npages = npages };
+	char name[32];
+
+	snprintf(name, sizeof(name), "live-%d", (int)getpid());
+	area_map(&a, npages, NULL, 0);
+	area_fill(&a, 0, npages, 5);
+	become_clone(&a, name);
+	live_hold("depend");
+	area_verify(&a, 0, npages, "without a daemon");
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *op = argc > 2 ? argv[1] : "";
+	size_t n;
+
+	if (argc < 3)
+		live_die("usage: arena anon MIB | shared MIB | clones MIB N");
+	self = argv[0];
+	n = live_mib(argv[2]) / PAGE;
+	must(pagerd_open(NULL, &pager), "pagerd_open");
+	if (strcmp(op, "anon") == 0)
+		op_anon(n);
+	else if (strcmp(op, "shared") == 0)
+		op_shared(n);
+	else if (strcmp(op, "clones") == 0 && argc == 4)
+		op_clones(n, (unsigned int)atoi(argv[3]));
+	else if (strcmp(op, "alone") == 0)
+		op_alone(n);
+	else if (strcmp(op, "depend") == 0)
+		op_depend(n);
+	else if (strcmp(op, "peer") == 0 && argc == 4)
+		op_peer(argv[3], n);
+	else if (strcmp(op, "cloner") == 0 && argc == 5)
+		op_cloner(argv[3], (unsigned int)atoi(argv[4]));
+	else
+		live_die("no such operation");
+	pagerd_close(pager);
+	if (strcmp(op, "peer") != 0 && strcmp(op, "cloner") != 0)
+		printf("%s: fine\n", op);
+	return 0;
+}
