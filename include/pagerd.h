@@ -89,6 +89,32 @@ enum {
 int pagerd_map(struct pagerd *, void *hint, size_t len, const char *name,
     uint64_t offset, unsigned int flags, void **addr);
 /*
+ * pagerd_map_file: a new region that shows a file, as mmap(MAP_PRIVATE) does
+ *
+ * fd		a regular file or a block device, open for reading; the caller
+ *		may close it.  The bytes from offset on are mapped
+ * flags	READONLY, FIXED
+ *
+ * => what is not written is one memory for all programs of the user that map
+ *    the file; what is written is the program's own
+ * => the file's last page reads zero behind its end
+ * => nothing is read before it is touched.  A page that cannot be read then, or
+ *    that the file has no more, raises SIGBUS
+ * => -EACCES: fd is not open for reading; -EINVAL: neither kind of file, or
+ *    it has no such pages; -EBADF; else as pagerd_map()
+ */
+int pagerd_map_file(struct pagerd *, void *hint, size_t len, int fd,
+    uint64_t offset, unsigned int flags, void **addr);
+/*
+ * pagerd_restore: map all memory that an exported snapshot (pagerctl export)
+ * has in the arena, at the same addresses, as by pagerd_map_file()
+ *
+ * => -ENOEXEC: not an ELF core that can be mapped; -ENOENT: it has nothing in
+ *    the arena; -EEXIST: something is mapped at one of its addresses; else as
+ *    pagerd_map_file(); then nothing was mapped
+ */
+int pagerd_restore(struct pagerd *, int fd);
+/*
  * => addr and len need not be those of one region; -EINVAL: out of the arena
  * => works without the daemon, too
  */
@@ -138,10 +164,10 @@ enum pagerd_advise {
 };
 
 /*
- * => pages of clones that are brought in stay shared
+ * => pages of clones and images that are brought in stay shared
  * => -EINVAL: out of the arena; -ENOMEM: not all of [addr, addr + len) is
  *    mapped, or it does not fit into memory; -EOPNOTSUPP: EXCLUDE of shared
- *    memory or of a clone
+ *    memory, of a clone or of an image
  */
 int pagerd_advise(struct pagerd *, void *addr, size_t len, enum pagerd_advise);
 

@@ -36,14 +36,14 @@
  *
  *	   | ------- connect ------------> |
  *	   | <------ WELCOME (1 fd) ------ |
- *	   | ------- REQUEST ------------> |
+ *	   | ------- REQUEST (0, 1 fd) --> |
  *	   | <------ REPLY (0 or 1 fd) --- |
  *
- * A region is made in two steps: MAP (or CLONE, EXTEND) makes it in the model
- * and says where and from which descriptor; the client maps it there; ARM
- * registers it.  Until then nobody may touch it, and the process may not fork.
- * UNMAP takes back what could not be finished; of a region that is armed the
- * kernel tells when the client unmaps it.
+ * A region is made in two steps: MAP (or CLONE, EXTEND, MAP_FILE) makes it in
+ * the model and says where and from which descriptor; the client maps it there;
+ * ARM registers it.  Until then nobody may touch it, and the process may not
+ * fork.  UNMAP takes back what could not be finished; of a region that is armed
+ * the kernel tells when the client unmaps it.
  *
  * All addresses are virtual addresses of the client, in bytes; all counts of
  * pages are in units of PAGERD_PAGE_SIZE.
@@ -257,6 +257,13 @@ enum pagerd_op {
 	PAGERD_OP_QUERY = 10,
 	/* flags: ADVISE_*, of [addr, addr + len) */
 	PAGERD_OP_ADVISE = 11,
+	/*
+	 * A new region, as MAP, that shows a file from offset on, and is
+	 * private when written.  flags: MAP_READONLY, MAP_FIXED.  The file
+	 * comes with the request, open for reading; no other request has a
+	 * descriptor.  => as MAP
+	 */
+	PAGERD_OP_MAP_FILE = 12,
 };
 
 #define PAGERD_NAME_BYTES 64 /* with its NUL */
@@ -287,7 +294,7 @@ struct pagerd_msg_request {
 	uint32_t flags; /* by op */
 	uint64_t arena, arena_len;
 	uint64_t addr, len;
-	uint64_t offset; /* MAP: of SHARED memory, bytes */
+	uint64_t offset; /* MAP: of SHARED memory; MAP_FILE: bytes */
 	char name[PAGERD_NAME_BYTES];
 };
 

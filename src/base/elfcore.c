@@ -5,6 +5,9 @@
  *
  * The section header is there only if the number of program headers does not
  * fit into e_phnum: elf(5), PN_XNUM.  Memory that reads zero is not written.
+ *
+ * The memory of each segment begins at a page of the file: it can be mapped
+ * (pagerd_restore()).
  */
 #include "elfcore.h"
 

@@ -168,6 +168,21 @@ struct mail_hold {
 };
 
 /*
+ * A file that images come from, and what says that it is still the same.  The
+ * asker has looked: it is a regular file or a block device, open for reading.
+ */
+struct mail_file {
+	int fd; /* the fault plane's from planes_ask() on; -1: none */
+	uint64_t dev, ino, size;
+	int64_t mtime_ns, ctime_ns;
+	/*
+	 * Nobody can have written to it since without its times telling: what
+	 * else has all of the above is the same.
+	 */
+	bool settled;
+};
+
+/*
  * What a session of libpagerd asks for: protocol.h's REQUEST and REPLY.  The
  * asker has looked at the request's size and made name end; the fault plane
  * looks at all else.  SNAPSHOT and DROP are the control plane's.
@@ -175,7 +190,8 @@ struct mail_hold {
 struct mail_library {
 	struct mail m;
 	uint64_t space;
-	uint64_t snapshot; /* CLONE: space id of what the name means */
+	uint64_t snapshot;     /* CLONE: space id of what the name means */
+	struct mail_file file; /* MAP_FILE */
 	struct pagerd_msg_request request;
 	struct pagerd_msg_reply reply; /* out: all but its header */
 	int fd; /* out: to send with it, then the asker's to close; or -1 */

@@ -39,7 +39,8 @@ static const struct kind {
 	[NOTICE_CLIENT_DROPPED] = { NULL,
 	    "was dropped: its agent broke the protocol" },
 	[NOTICE_UNREADABLE] = { NULL,
-	    "has lost a page: the store could not read it back" },
+	    "has lost a page: the store, or the file that it is of, could "
+	    "not be read" },
 };
 
 #define NKINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -32,6 +32,7 @@
 
 #include "assert.h"
 #include "hub.h"
+#include "imagefile.h"
 #include "log.h"
 #include "packet.h"
 #include "planes.h"
@@ -220,6 +221,20 @@ clone_of(struct session *s)
 	return 0;
 }
 
+/* => the file that came with it may be an image; else it is closed, too */
+static int
+map_file(struct session *s, struct packet *p)
+{
+	int r;
+
+	if (p->nfds != 1)
+		return -EBADF;
+	r = imagefile_look(p->fds[0], &s->mail.file);
+	if (r == 0)
+		p->fds[0] = -1;
+	return r;
+}
+
 /*
  * => NULL: it is not managed
  * => looked up for each request: its space comes when its agent does, and goes
@@ -237,7 +252,7 @@ find_space(struct session *s)
 
 /* => the result, or UNDER_WAY, and then the session may be gone */
 static int
-carry_out(struct session *s)
+carry_out(struct session *s, struct packet *p)
 {
 	const struct pagerd_msg_request *q = &s->mail.request;
 	struct roster_space *space;
@@ -258,8 +273,16 @@ carry_out(struct session *s)
 	case PAGERD_OP_CLONE:
 		r = clone_of(s);
 		break;
+	case PAGERD_OP_MAP_FILE:
+		r = map_file(s, p);
+		break;
 	}
-	return r < 0 ? r : ask(s, space->id);
+	if (r < 0)
+		return r;
+	r = ask(s, space->id);
+	if (r < 0 && s->mail.file.fd >= 0)
+		close(s->mail.file.fd);
+	return r;
 }
 
 /* => NULL when all is well, else why not */
@@ -274,7 +297,7 @@ check(const struct packet *p)
 		return "it speaks another version of the protocol";
 	if (hdr->type != PAGERD_MSG_REQUEST || p->len != sizeof(p->u.request))
 		return "a packet is not REQUEST";
-	if (p->nfds != 0)
+	if (p->nfds > (p->u.request.op == PAGERD_OP_MAP_FILE))
 		return "a REQUEST came with descriptors";
 	return NULL;
 }
@@ -286,8 +309,8 @@ serve(struct session *s, struct packet *p)
 	const char *bad = check(p);
 	int r;
 
-	packet_close_fds(p);
 	if (bad != NULL) {
+		packet_close_fds(p);
 		end(s, bad);
 		return;
 	}
@@ -295,8 +318,10 @@ serve(struct session *s, struct packet *p)
 	enter(s, SESSION_BUSY);
 	memset(&s->mail, 0, sizeof(s->mail));
 	s->mail.fd = -1;
+	s->mail.file.fd = -1;
 	s->mail.request = p->u.request;
-	r = carry_out(s);
+	r = carry_out(s, p);
+	packet_close_fds(p);
 	if (r != UNDER_WAY)
 		finish(s, r);
 }

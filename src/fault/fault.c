@@ -11,8 +11,9 @@
  *	           +--CONTINUE, COPY--------------> objects_continue, _copy
  *
  * A fault that cannot be resolved now stays queued: because mappings are
- * changing (the kernel says EAGAIN until an event's waiter has run), or
- * because its group is at its limit and pages are on their way out.
+ * changing (the kernel says EAGAIN until an event's waiter has run), because
+ * its group is at its limit and pages are on their way out, or because a file
+ * is being read.
  *
  * Nothing is installed while the client's agent moves pages: a page that the
  * model holds resident may be gone, and an old message about it would fill it
@@ -34,6 +35,7 @@
 
 #define RETRY_CHANGING_US 50
 #define RETRY_THROTTLED_US 1000
+#define RETRY_READING_US 10000 /* whoever reads says when it is done */
 
 /* Positive outcome of resolving: wait until eviction has made room. */
 #define FAULT_THROTTLED 1
@@ -103,8 +105,9 @@ resolve_unprotect(struct pager *p, struct client *c, struct region *r,
 	return install_unprotect(p, c, r, region_page(r, f->addr));
 }
 
-/* Positive outcome: the model says something else now. */
+/* Positive outcomes: the model says something else now; a file is read. */
 #define FAULT_AGAIN 2
+#define FAULT_READING 3
 
 static int
 resolve_object(struct pager *p, struct client *c, struct region *r,
@@ -116,6 +119,8 @@ resolve_object(struct pager *p, struct client *c, struct region *r,
 
 	if (rc == -EIO)
 		return install_poison(p, c, r, page);
+	if (rc == IMAGE_WAIT)
+		return FAULT_READING;
 	return rc < 0 ? rc : FAULT_AGAIN;
 }
 
@@ -135,6 +140,8 @@ resolve_copy(struct pager *p, struct client *c, struct region *r,
 	uint64_t page = region_page(r, f->addr);
 	int rc = objects_copy(p, c, r, page);
 
+	if (rc == IMAGE_WAIT)
+		return FAULT_READING;
 	return rc == -EIO ? install_poison(p, c, r, page) : rc;
 }
 
@@ -216,14 +223,23 @@ fault_done(struct pager *p, struct client *c, struct fault *f)
 	TAILQ_INSERT_HEAD(&p->fault_pool, f, entry);
 }
 
+static uint64_t
+retry_after(int why)
+{
+	if (why == FAULT_READING)
+		return RETRY_READING_US;
+	return why == FAULT_THROTTLED ? RETRY_THROTTLED_US : RETRY_CHANGING_US;
+}
+
 static void
 fault_wait(struct pager *p, struct client *c, struct fault *f, int why)
 {
-	uint64_t at = now_us(p) + (why == FAULT_THROTTLED ? RETRY_THROTTLED_US
-							  : RETRY_CHANGING_US);
+	uint64_t at = now_us(p) + retry_after(why);
 
 	if (at < c->retry_us)
 		c->retry_us = at;
+	if (why == FAULT_READING)
+		return;
 	if (why != FAULT_THROTTLED)
 		count(p, C_retries, 1);
 	else if (!f->throttled)
@@ -249,7 +265,8 @@ faults_resolve(struct pager *p, struct client *c)
 		follow_end(p, c, &place);
 		if (rc == -ESRCH || rc == -EPERM)
 			return rc;
-		if (rc == -EAGAIN || rc == -ENOMEM || rc == FAULT_THROTTLED)
+		if (rc == -EAGAIN || rc == -ENOMEM || rc == FAULT_THROTTLED ||
+		    rc == FAULT_READING)
 			fault_wait(p, c, f, rc);
 		else
 			fault_done(p, c, f);

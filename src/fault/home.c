@@ -22,7 +22,8 @@
 
 #define SLICE_PAGES 256
 #define RETRY_US 200
-#define PATIENCE_US 500000 /* with an agent that does not answer */
+#define RETRY_READING_US 10000 /* whoever reads says when it is done */
+#define PATIENCE_US 500000     /* with an agent that does not answer */
 
 void
 home_begin(struct pager *p, struct mail_stop *m)
@@ -32,6 +33,7 @@ home_begin(struct pager *p, struct mail_stop *m)
 	m->nlost_spaces = 0;
 	p->stop = m;
 	p->homing = true;
+	objects_home_begin(p);
 }
 
 /* => pages brought home of r, at most max; or -errno */
@@ -178,6 +180,8 @@ home_step(struct pager *p)
 	objects = objects_home(p, &p->stop->home_pages, &p->stop->lost_pages);
 	if (objects == 1)
 		return 0;
+	if (objects == OBJECTS_READING)
+		return now_us(p) + RETRY_READING_US;
 	for (uint32_t i = 1; i < table_high(&p->vm.spaces); i++) {
 		struct client *c = &p->clients[i];
 		int r;

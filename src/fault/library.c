@@ -1,7 +1,8 @@
 /*
  * library.c: regions that a client asks for (protocol.h, REQUEST)
  *
- *	MAP, CLONE, EXTEND  --> in the model, UNKNOWN; the client maps it
+ *	MAP, MAP_FILE,
+ *	CLONE, EXTEND       --> in the model, UNKNOWN; the client maps it
  *	ARM                 --> registered: its faults come to us
  *	UNMAP               --> neither, any longer
  *
@@ -22,6 +23,7 @@
 #include "client.h"
 #include "evict.h"
 #include "frames.h"
+#include "images.h"
 #include "loose.h"
 #include "objects.h"
 #include "planes.h"
@@ -147,6 +149,36 @@ op_map(struct pager *p, struct client *c, struct mail_library *m)
 		return rc;
 	rc = map_object(p, c, m, o);
 	if (rc < 0 && made)
+		object_drop(&p->vm, o);
+	return rc;
+}
+
+/*
+ * The object has all of the file: regions of any part of it share frames.  Its
+ * regions are what keeps it.
+ */
+static int
+op_map_file(struct pager *p, struct client *c, struct mail_library *m)
+{
+	const uint32_t flags = PAGERD_MAP_READONLY | PAGERD_MAP_FIXED;
+	const struct pagerd_msg_request *q = &m->request;
+	struct object *o;
+	uint64_t npages;
+	bool made;
+	int rc;
+
+	if (q->flags & ~flags || q->len % PAGE_BYTES != 0 || q->len == 0 ||
+	    q->offset % PAGE_BYTES != 0 || m->file.fd < 0 || m->file.size == 0)
+		return -EINVAL;
+	npages = ((m->file.size - 1) >> PAGE_SHIFT) + 1;
+	if (q->offset >> PAGE_SHIFT >= npages ||
+	    q->len >> PAGE_SHIFT > npages - (q->offset >> PAGE_SHIFT))
+		return -EINVAL;
+	rc = images_object(p, c, &m->file, &o, &made);
+	if (rc < 0)
+		return rc;
+	rc = map_object(p, c, m, o);
+	if (made)
 		object_drop(&p->vm, o);
 	return rc;
 }
@@ -455,6 +487,7 @@ dispatch(struct pager *p, struct client *c, struct mail_library *m)
 	static int (*const ops[])(struct pager *, struct client *,
 	    struct mail_library *) = {
 		[PAGERD_OP_MAP] = op_map,
+		[PAGERD_OP_MAP_FILE] = op_map_file,
 		[PAGERD_OP_CLONE] = op_clone,
 		[PAGERD_OP_EXTEND] = op_extend,
 		[PAGERD_OP_ARM] = op_arm,
@@ -510,6 +543,10 @@ serve(struct pager *p, struct mail_library *m)
 		frames_close(m->fd);
 		m->fd = -1;
 	}
+	/* Nobody keeps it. */
+	if (m->file.fd >= 0)
+		p->host.close(p->host.ctx, m->file.fd);
+	m->file.fd = -1;
 	m->reply.result = rc;
 	planes_answer(p->planes, &m->m, rc);
 	return true;

@@ -8,6 +8,7 @@
 #include "budget.h"
 #include "client.h"
 #include "frames.h"
+#include "images.h"
 #include "install.h"
 #include "origin.h"
 #include "peer.h"
@@ -17,6 +18,7 @@
 
 #define EVICT_PAGES 64u /* of one object, in one go */
 #define HOME_PAGES 256u /* in one go */
+#define HOME_READS (IMAGE_READS_OF_FILE * IMAGE_READ_PAGES)
 #define GRACE_US 1000u
 
 int
@@ -74,9 +76,13 @@ read_holder(struct pager *p, const struct space *sp, uint64_t addr, void *buf)
 	return rc < 0 ? -EIO : 0;
 }
 
-/* => the object's page in buf; 0, -EAGAIN, -EIO */
+/*
+ * => the object's page in buf; 0, -EAGAIN, -EIO, IMAGE_WAIT
+ * => want: as of images_read()
+ */
 static int
-read_page(struct pager *p, const struct object *o, uint64_t page, uint8_t *buf)
+read_page(struct pager *p, const struct object *o, uint64_t page, uint32_t want,
+    uint8_t *buf)
 {
 	struct origin from = object_origin(&p->vm, o, page);
 
@@ -91,6 +97,7 @@ read_page(struct pager *p, const struct object *o, uint64_t page, uint8_t *buf)
 	case ORIGIN_BLOCK:
 		return install_load(p, from.block, buf);
 	case ORIGIN_IMAGE:
+		return images_read(p, from.object, from.at, want, buf);
 	case ORIGIN_NOWHERE:
 		break;
 	}
@@ -140,14 +147,15 @@ filled(struct pager *p, struct object *o, uint64_t page, bool keep)
 }
 
 static int
-fill_page(struct pager *p, struct object *o, uint64_t page, bool keep)
+fill_page(struct pager *p, struct object *o, uint64_t page, uint32_t want,
+    bool keep)
 {
 	int fd = objects_fd(p, o), rc;
 
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE ? -ENOMEM : fd;
-	rc = read_page(p, o, page, p->fill);
-	if (rc < 0)
+	rc = read_page(p, o, page, want, p->fill);
+	if (rc != 0)
 		return rc;
 	if (frames_write(fd, page, p->fill) < 0)
 		return -ENOMEM;
@@ -172,15 +180,15 @@ objects_fill(struct pager *p, struct region *r, uint64_t page, bool keep)
 	struct object *o = r->object;
 	uint64_t at = region_object_page(r, page);
 	uint32_t more = more_pages(p, r, page);
-	int rc = fill_page(p, o, at, keep);
+	int rc = fill_page(p, o, at, more + 1, keep);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	while (more-- > 0) {
 		at++;
 		if (slot_state(object_slot(&p->vm, o, at)) == SLOT_RESIDENT)
 			continue;
-		if (fill_page(p, o, at, keep) < 0)
+		if (fill_page(p, o, at, 0, keep) != 0)
 			break;
 		count(p, C_readahead, 1);
 	}
@@ -243,10 +251,11 @@ int
 objects_copy(struct pager *p, struct client *c, struct region *r, uint64_t page)
 {
 	uint64_t addr = region_addr(r, page);
-	int rc = read_page(p, r->object, region_object_page(r, page), p->fill);
+	int rc = read_page(p, r->object, region_object_page(r, page),
+	    readahead_peek(r, page), p->fill);
 	ssize_t n;
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	n = uffd_copy(c->uffd, addr, p->fill, PAGE_BYTES, 0);
 	if (n == -EEXIST) {
@@ -256,6 +265,7 @@ objects_copy(struct pager *p, struct client *c, struct region *r, uint64_t page)
 	if (n < 0)
 		return (int)n;
 	region_resident(&p->vm, r, page);
+	readahead_took(r, page, 1);
 	budget_installed(p, c->space->group, 1);
 	count(p, C_object_copies, 1);
 	return 0;
@@ -476,14 +486,14 @@ poison_in(struct pager *p, const struct region *r, uint64_t page)
 	uint64_t at = page - r->rec->offset;
 
 	if (c->space != r->space || page < r->rec->offset ||
-	    at >= r->rec->npages)
+	    at >= r->rec->npages || region_slot(&p->vm, r, at) != 0)
 		return 0;
 	return uffd_poison(c->uffd, region_addr(r, at), PAGE_BYTES) == -EAGAIN
 		   ? -EAGAIN
 		   : 0;
 }
 
-/* Without us it would read zero. */
+/* Without us it would read zero.  => 0, -EAGAIN */
 static int
 poison_all(struct pager *p, const struct object *o, uint64_t page)
 {
@@ -496,28 +506,81 @@ poison_all(struct pager *p, const struct object *o, uint64_t page)
 	return rc;
 }
 
-/* => 0: the object is whole; 1: more to do; -errno */
+/* => the first page from there on that a region shows, or where it ends */
+static uint64_t
+next_seen(const struct object *o, uint64_t page)
+{
+	uint64_t next = o->rec->npages;
+	const struct region *r;
+
+	/* A file may be much larger than what is mapped of it. */
+	if (o->rec->source != SOURCE_IMAGE)
+		return page;
+	LIST_FOREACH(r, &o->regions, of_object) {
+		uint64_t from = r->rec->offset;
+
+		if (page < from + r->rec->npages && from < next)
+			next = from > page ? from : page;
+	}
+	return next;
+}
+
+#define HOME_AGAIN 1
+#define HOME_READING OBJECTS_READING
+
+/* => 0: it is there, or poisoned; HOME_AGAIN, HOME_READING; -errno */
+static int
+home_page(struct pager *p, struct object *o, uint64_t page, uint64_t *left,
+    uint64_t *home)
+{
+	int rc;
+
+	if (slot_state(object_slot(&p->vm, o, page)) == SLOT_RESIDENT ||
+	    object_origin(&p->vm, o, page).kind == ORIGIN_ZERO)
+		return 0;
+	if (*left == 0)
+		return HOME_AGAIN;
+	rc = fill_page(p, o, page, IMAGE_READ_PAGES, false);
+	if (rc == IMAGE_WAIT)
+		return HOME_READING;
+	--*left;
+	if (rc == -EIO)
+		return poison_all(p, o, page) < 0 ? HOME_READING : 0;
+	*home += rc == 0;
+	return rc == -EAGAIN ? HOME_AGAIN : rc;
+}
+
+/* => 0: the object is whole; HOME_AGAIN, HOME_READING; -errno */
 static int
 home_object(struct pager *p, struct object *o, uint64_t *left, uint64_t *home)
 {
-	for (; o->home < o->rec->npages; o->home++) {
-		uint64_t page = o->home;
+	uint64_t *done = &p->images[o->index].home;
+	uint32_t reading = 0;
+
+	for (uint64_t page = *done; page < o->rec->npages; page++) {
 		int rc;
 
-		if (slot_state(object_slot(&p->vm, o, page)) == SLOT_RESIDENT ||
-		    object_origin(&p->vm, o, page).kind == ORIGIN_ZERO)
+		page = next_seen(o, page);
+		if (page == o->rec->npages)
+			break;
+		rc = home_page(p, o, page, left, home);
+		if (rc == HOME_READING && ++reading < HOME_READS)
 			continue;
-		if (*left == 0)
-			return 1;
-		--*left;
-		rc = fill_page(p, o, page, false);
-		*home += rc == 0;
-		if (rc == -EIO)
-			rc = poison_all(p, o, page);
-		if (rc < 0)
-			return rc == -EAGAIN ? 1 : rc;
+		if (rc != 0)
+			return rc;
+		if (reading == 0)
+			*done = page + 1;
 	}
-	return 0;
+	return reading > 0 ? HOME_READING : 0;
+}
+
+void
+objects_home_begin(struct pager *p)
+{
+	for (uint32_t i = 1; i < table_high(&p->vm.objects); i++)
+		p->images[i] = (struct image){ .file = p->images[i].file,
+			.reads = p->images[i].reads,
+			.progress_us = now_us(p) };
 }
 
 int
@@ -526,6 +589,7 @@ objects_home(struct pager *p, uint64_t *home, uint64_t *lost)
 	uint64_t left = HOME_PAGES;
 	int rc = 0;
 
+	images_give_up(p);
 	for (uint32_t i = 1; i < table_high(&p->vm.objects); i++) {
 		struct object *o = &p->vm.object_index[i];
 		int r;
@@ -536,8 +600,8 @@ objects_home(struct pager *p, uint64_t *home, uint64_t *lost)
 		if (r < 0) {
 			*lost += o->counts.out;
 			rc = r;
-		} else if (r == 1 && rc == 0) {
-			rc = 1;
+		} else if (r > 0 && rc != HOME_AGAIN && rc >= 0) {
+			rc = r;
 		}
 	}
 	return rc;

@@ -31,7 +31,8 @@ void objects_close(struct pager *); /* all of them, at the end */
  * and, read in order, those behind it
  *
  * => keep: its stored copy stays true until it is written
- * => 0; -EAGAIN: later; -EIO: nobody has its bytes (any longer); -ENOMEM
+ * => 0; IMAGE_WAIT (images.h); -EAGAIN: later; -EIO: nobody has its bytes (any
+ *    longer); -ENOMEM
  */
 int objects_fill(struct pager *, struct region *, uint64_t page, bool keep);
 /*
@@ -54,11 +55,17 @@ int objects_copy(struct pager *, struct client *, struct region *,
  */
 uint32_t objects_evict(struct pager *, struct group *, uint32_t want);
 
+/* => before the first objects_home() of a stop */
+void objects_home_begin(struct pager *);
+
+#define OBJECTS_READING 2
+
 /*
  * objects_home: brings all pages of all objects into their memfds
  *
- * => so that clients can go on without us; 0: done; 1: call again; -ENOMEM:
- *    for *lost pages there was no memory, or nobody has their bytes
+ * => so that clients can go on without us; 0: done; 1: call again;
+ *    OBJECTS_READING: call again, when files have been read; -ENOMEM: for *lost
+ *    pages there was no memory, or nobody has their bytes
  */
 int objects_home(struct pager *, uint64_t *home, uint64_t *lost);
 

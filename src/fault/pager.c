@@ -86,6 +86,7 @@ static void
 object_gone(void *ctx, uint32_t object)
 {
 	objects_gone(ctx, object);
+	images_gone(ctx, object);
 }
 
 static void
@@ -106,10 +107,11 @@ pager_reserve(struct pager *p, const struct pager_config *c)
 	p->fill = reserve(FILL_PAGES * PAGE_BYTES);
 	p->zeros = reserve(PAGE_BYTES);
 	p->frames = reserve(VM_OBJECTS * sizeof(*p->frames));
+	p->images = reserve(VM_OBJECTS * sizeof(*p->images));
 	if (p->clients == NULL || p->gauges == NULL || p->budgets == NULL ||
 	    p->fault_memory == NULL || p->buffers == NULL ||
 	    p->outbox.items == NULL || p->fill == NULL || p->zeros == NULL ||
-	    p->frames == NULL)
+	    p->frames == NULL || p->images == NULL || images_open(p) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->max_faults; i++)
 		TAILQ_INSERT_TAIL(&p->fault_pool, &p->fault_memory[i], entry);
@@ -171,6 +173,8 @@ pager_delete(struct pager *p)
 	give_back(p->zeros, PAGE_BYTES);
 	objects_close(p);
 	give_back(p->frames, VM_OBJECTS * sizeof(*p->frames));
+	give_back(p->images, VM_OBJECTS * sizeof(*p->images));
+	images_close(p);
 	contents_close(&p->contents);
 	vm_close(&p->vm);
 	free(p);
@@ -180,6 +184,12 @@ struct vm *
 pager_vm(struct pager *p)
 {
 	return &p->vm;
+}
+
+void
+pager_read_done(struct pager *p, uint32_t cookie, int result)
+{
+	images_read_done(p, cookie, result);
 }
 
 static void

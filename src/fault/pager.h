@@ -9,6 +9,7 @@
  *	pager_readable(stage) -> client.c
  *	pager_mail()         --> attach.c, adopt.c, report.c, runs.c,
  *	                         library.c, home.c
+ *	pager_read_done()    --> images.c
  *	pager_tick()         --> retries, eviction in slices, bringing home
  *
  * => fault thread
@@ -43,6 +44,14 @@ struct pager_host {
 	int (*watch)(void *ctx, int fd, uint64_t space, enum pager_source);
 	void (*unwatch)(void *ctx, int fd, uint64_t space, enum pager_source);
 	uint64_t (*now_us)(void *ctx); /* monotonic */
+	/*
+	 * Read a file, and tell of it with pager_read_done(), later.  buf
+	 * stays until then.  0 or -errno: nothing is told of.
+	 */
+	int (*read)(void *ctx, int fd, void *buf, uint32_t len, uint64_t at,
+	    uint32_t cookie);
+	/* close a file that may take its time */
+	void (*close)(void *ctx, int fd);
 	void *ctx;
 };
 
@@ -64,11 +73,14 @@ void pager_delete(struct pager *); /* accepts NULL */
 
 void pager_readable(struct pager *, uint64_t space, enum pager_source);
 void pager_mail(struct pager *, struct mail *); /* answers, now or later */
+/* => a read has ended: its bytes or -errno */
+void pager_read_done(struct pager *, uint32_t cookie, int result);
 
 /*
  * pager_tick: does what is due and a slice of what can wait
  *
- * => call after every pager_readable() and pager_mail(), and at the time it
+ * => call after every pager_readable(), pager_mail() and
+ *    pager_read_done(), and at the time it
  *    returns (now_us scale; UINT64_MAX: nothing is due; <= now: call again
  *    as soon as descriptors have been looked at)
  */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 #define RING_ENTRIES 4096
 #define EVENTS 64
+#define PATIENCE_US 1000000 /* at the end, with whoever serves files */
 
 /* Cookies: a space's id is never 0. */
 #define COOKIE_MAIL 1u
@@ -36,6 +38,8 @@ struct plane {
 	struct ring *ring;     /* fault thread */
 	int end_fd;            /* eventfd: plane_join() wants us gone */
 	bool end;              /* fault thread */
+	bool hangs;            /* const when ended is posted */
+	sem_t ended;           /* the fault thread does nothing more */
 	pthread_t thread;
 };
 
@@ -73,6 +77,23 @@ unwatch(void *ctx, int fd, uint64_t space, enum pager_source source)
 	(void)ring_unwatch(pl->ring, fd);
 }
 
+static int
+read_file(void *ctx, int fd, void *buf, uint32_t len, uint64_t at,
+    uint32_t cookie)
+{
+	struct plane *pl = ctx;
+
+	return ring_read(pl->ring, fd, buf, len, at, cookie);
+}
+
+static void
+close_file(void *ctx, int fd)
+{
+	struct plane *pl = ctx;
+
+	ring_close(pl->ring, fd);
+}
+
 static void
 receive_mail(struct plane *pl)
 {
@@ -84,9 +105,13 @@ receive_mail(struct plane *pl)
 }
 
 static void
-dispatch(struct plane *pl, uint64_t cookie)
+dispatch(struct plane *pl, const struct ring_event *ev)
 {
-	if (cookie == COOKIE_MAIL)
+	uint64_t cookie = ev->cookie;
+
+	if (ev->read)
+		pager_read_done(pl->pager, (uint32_t)cookie, ev->result);
+	else if (cookie == COOKIE_MAIL)
 		receive_mail(pl);
 	else if (cookie == COOKIE_END)
 		pl->end = true;
@@ -106,8 +131,24 @@ loop(struct plane *pl)
 		int n = ring_wait(pl->ring, wait, events, EVENTS);
 
 		for (int i = 0; i < n; i++)
-			dispatch(pl, events[i].cookie);
+			dispatch(pl, &events[i]);
 	}
+}
+
+/* Files that clients have mapped are read and closed until then. */
+static void
+finish(struct plane *pl)
+{
+	uint64_t until = clock_us(NULL) + PATIENCE_US, now;
+	struct ring_event events[EVENTS];
+
+	while (ring_pending(pl->ring) > 0 && (now = clock_us(NULL)) < until)
+		(void)ring_wait(pl->ring, until - now, events, EVENTS);
+	pl->hangs = ring_pending(pl->ring) > 0;
+	(void)sem_post(&pl->ended);
+	/* A thread ends after its reads, a process does not wait for them. */
+	while (pl->hangs)
+		(void)pause();
 }
 
 static void *
@@ -119,6 +160,7 @@ plane_main(void *arg)
 	/* No page of our own may be out when a client waits for it. */
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 	loop(pl);
+	finish(pl);
 	return NULL;
 }
 
@@ -129,6 +171,7 @@ plane_delete(struct plane *pl)
 	ring_delete(pl->ring);
 	if (pl->end_fd >= 0)
 		(void)close(pl->end_fd);
+	(void)sem_destroy(&pl->ended);
 	free(pl);
 }
 
@@ -139,6 +182,8 @@ plane_open(struct plane *pl, struct backend *store, bool dedup)
 		.watch = watch,
 		.unwatch = unwatch,
 		.now_us = clock_us,
+		.read = read_file,
+		.close = close_file,
 		.ctx = pl,
 	};
 	struct pager_config config;
@@ -174,6 +219,7 @@ plane_start(struct planes *planes, struct backend *store, bool dedup,
 		return -ENOMEM;
 	pl->planes = planes;
 	pl->end_fd = -1;
+	(void)sem_init(&pl->ended, 0, 0);
 	r = plane_open(pl, store, dedup);
 	if (r == 0)
 		r = -pthread_create(&pl->thread, NULL, plane_main, pl);
@@ -192,6 +238,10 @@ plane_join(struct plane *pl)
 
 	while (write(pl->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+	while (sem_wait(&pl->ended) < 0 && errno == EINTR)
+		;
+	if (pl->hangs)
+		return;
 	(void)pthread_join(pl->thread, NULL);
 	plane_delete(pl);
 }

@@ -16,7 +16,10 @@ struct planes;
  */
 int plane_start(struct planes *, struct backend *store, bool dedup,
     struct plane **);
-/* => ends the thread (after MAIL_STOP was answered) and frees the plane */
+/*
+ * => ends the thread (after MAIL_STOP was answered) and frees the plane; or,
+ *    while a file is read that hangs, leaves both to the end of the process
+ */
 void plane_join(struct plane *);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "contents.h"
+#include "images.h"
 #include "loose.h"
 #include "memtype.h"
 #include "pager.h"
@@ -165,7 +166,9 @@ struct pager {
 	uint8_t *fill;    /* FILL_PAGES pages */
 	uint8_t *zeros;   /* one page */
 	struct outbox outbox;
-	int *frames; /* memfds of objects, by index; 0: none */
+	int *frames;          /* memfds of objects, by index; 0: none */
+	struct image *images; /* where objects come from, by index */
+	struct images reads;  /* of them */
 	struct recent_fill recent[RECENT_FILLS];
 	uint32_t next_recent;
 	struct mail *requests; /* of libpagerd, that wait for an agent */

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <liburing.h>
 
@@ -13,6 +14,8 @@
 
 #define MAX_FD (1 << 20)
 #define DATA_REMOVED UINT64_MAX
+#define DATA_CLOSED (UINT64_MAX - 1)
+#define DATA_READ (UINT64_C(1) << 31) /* no descriptor is as large */
 
 /*
  * A poll that ended by itself (its completion queue overflowed, say) is armed
@@ -27,6 +30,7 @@ struct watch {
 struct ring { /* fault thread */
 	struct io_uring uring;
 	struct watch *watches; /* by descriptor; touched as used */
+	uint32_t pending;      /* reads and closes */
 };
 
 static struct watch *
@@ -62,6 +66,9 @@ ring_new(unsigned int entries, struct ring **out)
 		free(ring);
 		return r;
 	}
+	/* By itself it would have some for each processor. */
+	(void)io_uring_register_iowq_max_workers(&ring->uring,
+	    (unsigned int[2]){ RING_WORKERS, 0 });
 	*out = ring;
 	return 0;
 }
@@ -138,6 +145,46 @@ ring_unwatch(struct ring *ring, int fd)
 	return 0;
 }
 
+/*
+ * Never tried on this thread first, as io_uring would: a file system may wait
+ * there for what says where the bytes are.
+ */
+int
+ring_read(struct ring *ring, int fd, void *buf, uint32_t len, uint64_t at,
+    uint32_t cookie)
+{
+	struct io_uring_sqe *sqe = ring_sqe(ring);
+
+	if (sqe == NULL)
+		return -EBUSY;
+	io_uring_prep_read(sqe, fd, buf, len, at);
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	io_uring_sqe_set_data64(sqe, (uint64_t)cookie << 32 | DATA_READ);
+	ring->pending++;
+	return 0;
+}
+
+void
+ring_close(struct ring *ring, int fd)
+{
+	struct io_uring_sqe *sqe = ring_sqe(ring);
+
+	if (sqe == NULL) {
+		(void)close(fd);
+		return;
+	}
+	io_uring_prep_close(sqe, fd);
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	io_uring_sqe_set_data64(sqe, DATA_CLOSED);
+	ring->pending++;
+}
+
+uint32_t
+ring_pending(const struct ring *ring)
+{
+	return ring->pending;
+}
+
 static int
 ring_block(struct ring *ring, uint64_t timeout_us)
 {
@@ -165,8 +212,20 @@ ring_event(struct ring *ring, const struct io_uring_cqe *cqe,
 {
 	int fd = (int)(uint32_t)cqe->user_data;
 
-	if (cqe->user_data == DATA_REMOVED ||
-	    cqe->user_data != data_of(ring, fd) ||
+	if (cqe->user_data == DATA_REMOVED)
+		return false;
+	if (cqe->user_data == DATA_CLOSED) {
+		ring->pending--;
+		return false;
+	}
+	*ev = (struct ring_event){ .result = cqe->res };
+	if (cqe->user_data & DATA_READ) {
+		ring->pending--;
+		ev->cookie = cqe->user_data >> 32;
+		ev->read = true;
+		return true;
+	}
+	if (cqe->user_data != data_of(ring, fd) ||
 	    ring->watches[fd].cookie == 0)
 		return false;
 	ev->cookie = ring->watches[fd].cookie;

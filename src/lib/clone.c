@@ -2,7 +2,6 @@
  * clone.c: what has a name, and clones of it
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "lib.h"
 
@@ -36,45 +35,11 @@ pagerd_unlink(struct pagerd *p, const char *name)
 	return (tell_name(p, PAGERD_OP_UNLINK, name));
 }
 
-struct range {
-	uint64_t addr, len;
-};
-
 struct cloning {
 	struct pagerd *p;
 	struct pagerd_msg_request req; /* addr: where to look for the next */
-	struct range *made;
-	size_t nmade, room;
+	struct made made;
 };
-
-/* => there is room for one more: none is mapped that could not be undone */
-static int
-make_room(struct cloning *c)
-{
-	const size_t room = c->room == 0 ? 16 : c->room * 2;
-	struct range *made;
-
-	if (c->nmade < c->room)
-		return (0);
-	made = reallocarray(c->made, room, sizeof(*made));
-	if (made == NULL)
-		return (-ENOMEM);
-	c->made = made;
-	c->room = room;
-	return (0);
-}
-
-static void
-undo(struct cloning *c)
-{
-	const struct range *r;
-
-	while (c->nmade > 0) {
-		r = &c->made[--c->nmade];
-		arena_reserve(r->addr, r->len);
-		region_forget(c->p, r->addr, r->len);
-	}
-}
 
 static bool
 is_end(const struct answer *a)
@@ -115,7 +80,7 @@ clone_next(struct cloning *c)
 		region_forget(c->p, a.msg.addr, a.msg.len);
 		return (ret);
 	}
-	c->made[c->nmade++] = (struct range){ a.msg.addr, a.msg.len };
+	made_add(&c->made, a.msg.addr, a.msg.len);
 	c->req.addr = a.msg.addr + a.msg.len;
 	return (0);
 }
@@ -126,14 +91,11 @@ clone_all(struct cloning *c)
 	int ret;
 
 	do {
-		ret = make_room(c);
+		ret = made_room(&c->made);
 		if (ret == 0)
 			ret = clone_next(c);
 	} while (ret == 0);
-	if (ret < 0)
-		undo(c);
-	free(c->made);
-	return (ret < 0 ? ret : 0);
+	return (made_end(&c->made, ret < 0 ? ret : 0));
 }
 
 int
@@ -141,6 +103,7 @@ pagerd_clone(struct pagerd *p, const char *name)
 {
 	struct cloning c = {
 		.p = p,
+		.made = { .p = p },
 		.req = {
 			.op = PAGERD_OP_CLONE,
 			.addr = PAGERD_ARENA_START,

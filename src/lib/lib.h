@@ -1,7 +1,8 @@
 /*
  * lib.h: what the files of libpagerd share
  *
- *	pagerd.h's functions	region.c clone.c advise.c open.c
+ *	pagerd.h's functions	region.c clone.c restore.c advise.c open.c
+ *	what can be undone	made.c
  *	one request, its reply	session.c  (the lock, and who may call)
  *	one packet		packet.c
  *	the addresses		arena.c
@@ -49,8 +50,11 @@ struct packet {
 	bool fds_lost; /* this process may not have more descriptors */
 };
 
-/* => 0; -ECONNRESET, -ETIMEDOUT */
-int packet_send(int sock, const void *packet, size_t len);
+/*
+ * => fd: goes with it, or -1
+ * => 0; -ECONNRESET, -ETIMEDOUT; -EBADF, -ETOOMANYREFS: of fd
+ */
+int packet_send(int sock, const void *packet, size_t len, int fd);
 /*
  * packet_receive: one packet of exactly this type and size
  *
@@ -93,6 +97,9 @@ void session_leave(struct pagerd *);
  *    has ended: -ECONNRESET, -EPROTO, ...
  */
 int session_ask(struct pagerd *, struct pagerd_msg_request *, struct answer *);
+/* => with a descriptor, or -1; if that cannot be sent, nothing was */
+int session_ask_with(struct pagerd *, struct pagerd_msg_request *, int fd,
+    struct answer *);
 /* => as session_ask(), of a request whose reply has no descriptor */
 int session_tell(struct pagerd *, struct pagerd_msg_request *);
 /* => as session_tell(), not entered */
@@ -137,6 +144,37 @@ int arena_place(const struct answer *, const struct manner *);
 int region_place(struct pagerd *, struct answer *, const struct manner *);
 /* Takes a region back of which the daemon alone knows. */
 void region_forget(struct pagerd *, uint64_t addr, uint64_t len);
+
+/*
+ * region_map: asks for a region, and maps it
+ *
+ * => entered; fd goes with the request, or -1
+ * => 0 and its address, or as session_ask_with(), region_place()
+ */
+int region_map(struct pagerd *, struct pagerd_msg_request *, int fd,
+    void **addr);
+/*
+ * region_check_file: what is asked for of a file
+ *
+ * => 0, -EINVAL, -ENOMEM
+ */
+int region_check_file(uint64_t hint, uint64_t len, uint64_t offset,
+    unsigned int flags);
+
+/* Regions that are made all or none. */
+struct made {
+	struct pagerd *p;
+	struct made_range {
+		uint64_t addr, len;
+	} * ranges;
+	size_t n, room;
+};
+
+/* => there is room for one more: none is mapped that could not be undone */
+int made_room(struct made *);
+void made_add(struct made *, uint64_t addr, uint64_t len);
+/* => rc, and unless it is 0 none of them is there any longer */
+int made_end(struct made *, int rc);
 
 /* => entered; else as pagerd_query() */
 int region_query(struct pagerd *, uint64_t addr, struct pagerd_region *);

@@ -19,12 +19,29 @@ socket_error(void)
 }
 
 int
-packet_send(int sock, const void *packet, size_t len)
+packet_send(int sock, const void *packet, size_t len, int fd)
 {
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {
+		.hdr = {
+			.cmsg_len = CMSG_LEN(sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+		},
+	};
+	struct iovec iov = { (void *)(uintptr_t)packet, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.hdr), &fd, sizeof(fd));
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+	}
 	do
-		n = send(sock, packet, len, MSG_NOSIGNAL);
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return (n < 0 ? socket_error() : 0);
 }

@@ -85,6 +85,17 @@ check_range(uint64_t hint, uint64_t len, uint64_t offset, unsigned int flags)
 	return (len > PAGERD_ARENA_BYTES ? -ENOMEM : 0);
 }
 
+int
+region_check_file(uint64_t hint, uint64_t len, uint64_t offset,
+    unsigned int flags)
+{
+	const unsigned int known = PAGERD_READONLY | PAGERD_FIXED;
+
+	if (flags & ~known)
+		return (-EINVAL);
+	return (check_range(hint, len, offset, flags));
+}
+
 static uint32_t
 wire_flags(const char *name, unsigned int flags)
 {
@@ -106,16 +117,19 @@ wire_flags(const char *name, unsigned int flags)
 static bool
 answers_map(const struct pagerd_msg_request *req, const struct answer *a)
 {
+	const bool anonymous =
+	    req->op == PAGERD_OP_MAP && !(req->flags & PAGERD_MAP_SHARED);
+
 	if (!arena_holds(a->msg.addr, a->msg.len) || a->msg.len != req->len)
 		return (false);
 	if (req->flags & PAGERD_MAP_FIXED && a->msg.addr != req->addr)
 		return (false);
-	return (has_memory(a, !(req->flags & PAGERD_MAP_SHARED)));
+	return (has_memory(a, anonymous));
 }
 
-/* => entered */
-static int
-map(struct pagerd *p, struct pagerd_msg_request *req, void **addr)
+int
+region_map(struct pagerd *p, struct pagerd_msg_request *req, int fd,
+    void **addr)
 {
 	const struct manner how = {
 		.readonly = req->flags & PAGERD_MAP_READONLY,
@@ -124,7 +138,7 @@ map(struct pagerd *p, struct pagerd_msg_request *req, void **addr)
 	struct answer a;
 	int ret;
 
-	ret = session_ask(p, req, &a);
+	ret = session_ask_with(p, req, fd, &a);
 	if (ret < 0)
 		return (ret);
 	if (!answers_map(req, &a)) {
@@ -160,7 +174,7 @@ pagerd_map(struct pagerd *p, void *hint, size_t len, const char *name,
 		return (ret);
 	if ((ret = session_enter(p)) < 0)
 		return (ret);
-	ret = map(p, &req, out);
+	ret = region_map(p, &req, -1, out);
 	session_leave(p);
 	return (ret);
 }

@@ -100,7 +100,8 @@ answer_close(struct answer *a)
 
 /* => a is valid if this returns 0 */
 static int
-exchange(struct pagerd *p, struct pagerd_msg_request *req, struct answer *a)
+exchange(struct pagerd *p, struct pagerd_msg_request *req, int fd,
+    struct answer *a)
 {
 	struct packet pk;
 	int ret;
@@ -108,7 +109,7 @@ exchange(struct pagerd *p, struct pagerd_msg_request *req, struct answer *a)
 	packet_header(&req->hdr, PAGERD_MSG_REQUEST, sizeof(*req));
 	req->arena = PAGERD_ARENA_START;
 	req->arena_len = PAGERD_ARENA_BYTES;
-	ret = packet_send(p->sock, req, sizeof(*req));
+	ret = packet_send(p->sock, req, sizeof(*req), fd);
 	if (ret < 0)
 		return (ret);
 	ret = packet_receive(p->sock, PAGERD_MSG_REPLY, sizeof(a->msg), &pk);
@@ -133,11 +134,21 @@ is_result(int32_t result)
 int
 session_ask(struct pagerd *p, struct pagerd_msg_request *req, struct answer *a)
 {
+	return (session_ask_with(p, req, -1, a));
+}
+
+/* A descriptor that cannot be sent is not the session's fault. */
+int
+session_ask_with(struct pagerd *p, struct pagerd_msg_request *req, int fd,
+    struct answer *a)
+{
 	int ret;
 
 	if (p->ended)
 		return (-ECONNRESET);
-	ret = exchange(p, req, a);
+	ret = exchange(p, req, fd, a);
+	if (ret == -EBADF || ret == -ETOOMANYREFS)
+		return (ret);
 	if (ret < 0) {
 		end(p);
 		return (ret);

@@ -1,7 +1,8 @@
 /*
  * image.c: memtype of a memory image, read-only, private on write
  *
- * As cow, but what was not written comes from a backend that only reads.
+ * As cow, but what was not written comes from a file, which is read again
+ * whenever a frame is wanted that has gone.
  */
 #include "memtype.h"
 

@@ -42,7 +42,7 @@ struct vm;
 enum source_kind {
 	SOURCE_ZERO = 0,     /* zeros */
 	SOURCE_SNAPSHOT = 1, /* space id of a snapshot, address in it */
-	SOURCE_IMAGE = 2,    /* backend, first page in it */
+	SOURCE_IMAGE = 2,    /* number of an image, first page in it */
 	SOURCE_CACHE = 3,    /* nothing: device and offset only identify */
 	SOURCE_COUNT,
 };
@@ -81,7 +81,6 @@ struct object { /* index */
 	bool cached;                  /* in the tree of identities */
 	struct counts counts;
 	uint64_t hand; /* sweep: next page to look at */
-	uint64_t home; /* a stop has brought the pages below into the memfd */
 };
 
 struct object_spec {

@@ -19,7 +19,8 @@ of_source(const struct object *o, uint64_t page, struct origin *found,
 		return true;
 	case SOURCE_IMAGE:
 		*found = (struct origin){ .kind = ORIGIN_IMAGE,
-			.backend = rec->source_id,
+			.object = o,
+			.image = rec->source_id,
 			.at = rec->source_at + page };
 		return true;
 	case SOURCE_SNAPSHOT:

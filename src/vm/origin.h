@@ -20,16 +20,16 @@ enum origin_kind {
 	ORIGIN_CLIENT,  /* at an address of a space */
 	ORIGIN_FRAME,   /* in the memfd of an object */
 	ORIGIN_BLOCK,   /* where the physblock says */
-	ORIGIN_IMAGE,   /* a page of a backend */
+	ORIGIN_IMAGE,   /* a page of what an object of images comes from */
 	ORIGIN_NOWHERE, /* nobody has it */
 };
 
 struct origin {
 	enum origin_kind kind;
 	const struct space *space;   /* CLIENT */
-	const struct object *object; /* FRAME */
+	const struct object *object; /* FRAME, IMAGE */
 	uint64_t at;                 /* CLIENT: address; FRAME, IMAGE: page */
-	uint64_t backend;            /* IMAGE */
+	uint64_t image;              /* IMAGE */
 	uint32_t block;              /* BLOCK */
 };
 

@@ -40,7 +40,7 @@ HEADER = struct.Struct('=HHI')
 HELLO_BODY = struct.Struct('=II16s16sQQQQQ')
 REQUEST, REPLY = 12, 13
 (OPEN, MAP, CLONE, EXTEND, ARM, UNMAP, SNAPSHOT, DROP, UNLINK, QUERY,
- ADVISE) = range(1, 12)
+ ADVISE, MAP_FILE) = range(1, 13)
 MAP_SHARED, MAP_CREATE, MAP_FIXED = 1, 2, 16
 REQUEST_BODY = struct.Struct('=IIQQQQQ64s')
 REPLY_BODY = struct.Struct('=iIQQQQQQQII16s')
@@ -1240,6 +1240,63 @@ class Sessions(WithSessions):
         self.assertEqual((reply['result'], reply['memory']),
                          (-errno.EEXIST, None))
 
+    def map_file(self, s, fds, flags=0):
+        socket.send_fds(s.sock, [Session.packet(MAP_FILE, b'', flags, 0,
+                                                PAGE)], fds)
+        return s.receive()
+
+    def test_map_file(self):
+        self.client()
+        s = self.session()
+        path = os.path.join(self.d.directory, 'image')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write('what is in it')
+        os.utime(path, ns=(10**9, 1234567890123456789))
+        for mode in (os.O_RDONLY, os.O_RDWR):
+            fd = os.open(path, mode)
+            stat = os.fstat(fd)
+            for _ in range(100):
+                reply = self.map_file(s, [fd])
+                self.assertEqual(
+                    (reply['result'], reply['addr'], reply['len'],
+                     reply['offset'], reply['memory']),
+                    (0, stat.st_ino, 13, 1234567890123456789,
+                     'what is in it'))
+            self.assertEqual(self.map_file(s, [fd], MAP_FIXED)['result'],
+                             -errno.EEXIST)
+            os.close(fd)
+
+    def test_file_settles(self):
+        """One that was written just now may be written again unnoticed."""
+        self.client()
+        s = self.session()
+        path = os.path.join(self.d.directory, 'image')
+        with open(path, 'wb', buffering=0) as file, open(path, 'rb') as again:
+            settled = []
+            for _ in range(100):
+                file.write(b'x')
+                settled.append(self.map_file(s, [again.fileno()])['flags'])
+            self.assertIn(0, settled)
+            until('it is settled', lambda: self.map_file(
+                s, [again.fileno()])['flags'] == 1)
+
+    def test_bad_files(self):
+        self.client()
+        s = self.session()
+        pipes = os.pipe()
+        path = os.path.join(self.d.directory, 'image')
+        fds = [(os.open(path, os.O_WRONLY | os.O_CREAT), 'EACCES'),
+               (os.open(path, os.O_PATH), 'EACCES'),
+               (os.open('/', os.O_RDONLY), 'EINVAL'),
+               (os.open('/dev/null', os.O_RDONLY), 'EINVAL'),
+               (pipes[0], 'EINVAL'), (pipes[1], 'EACCES'),
+               (s.sock.fileno(), 'EINVAL')]
+        for fd, name in fds:
+            self.assertEqual(name_of(self.map_file(s, [fd])['result']), name)
+        self.assertEqual(s.result(MAP_FILE), 'EBADF')
+        for fd, _ in fds[:-1]:
+            os.close(fd)
+
     def test_names(self):
         self.client()
         s = self.session()
@@ -1265,6 +1322,7 @@ class Sessions(WithSessions):
         bad = [(packet, [], text) for packet, text in self.bad_packets()]
         bad += [(Session.packet(OPEN), [null] * n, 'with descriptors')
                 for n in (1, 7, 253)]
+        bad += [(Session.packet(MAP_FILE), [null] * 2, 'with descriptors')]
         for first in (True, False):
             later = [] if first else [
                 (b'', [], ''), (b'\1', [], 'damaged'),

@@ -685,8 +685,25 @@ library_map(struct plane *p, uid_t uid, struct mail_library *m)
 	return (q->flags & PAGERD_MAP_FIXED) != 0 ? -EEXIST : 0;
 }
 
+/* => says what it was told of the file, and gives it back */
 static int
-library(struct plane *p, struct mail_library *m)
+library_map_file(struct mail_library *m)
+{
+	const struct mail_file *f = &m->file;
+
+	if ((m->request.flags & PAGERD_MAP_FIXED) != 0)
+		return -EEXIST;
+	m->reply.addr = f->ino;
+	m->reply.len = f->size;
+	m->reply.offset = (uint64_t)f->mtime_ns;
+	m->reply.flags = f->settled;
+	m->fd = f->fd;
+	m->file.fd = -1;
+	return 0;
+}
+
+static int
+library_request(struct plane *p, struct mail_library *m)
 {
 	struct fake_space *s = space_find(p, m->space);
 
@@ -700,6 +717,8 @@ library(struct plane *p, struct mail_library *m)
 	switch (m->request.op) {
 	case PAGERD_OP_MAP:
 		return library_map(p, s->uid, m);
+	case PAGERD_OP_MAP_FILE:
+		return library_map_file(m);
 	case PAGERD_OP_CLONE:
 		s->origin = m->reply.region = m->snapshot;
 		return 0;
@@ -713,6 +732,18 @@ library(struct plane *p, struct mail_library *m)
 	default:
 		return -EOPNOTSUPP;
 	}
+}
+
+/* => a file that nobody keeps is closed */
+static int
+library(struct plane *p, struct mail_library *m)
+{
+	int r = library_request(p, m);
+
+	if (m->file.fd >= 0)
+		close(m->file.fd);
+	m->file.fd = -1;
+	return r;
 }
 
 static int

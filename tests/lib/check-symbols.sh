@@ -5,7 +5,7 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 nm -D --defined-only "$1" | awk '{ print $3 }' | sort >"$work/has"
-sed -n 's/^int \(pagerd_[a-z]*\)(.*/\1/p; s/^void \(pagerd_[a-z]*\)(.*/\1/p' \
+sed -n 's/^int \(pagerd_[a-z_]*\)(.*/\1/p; s/^void \(pagerd_[a-z_]*\)(.*/\1/p' \
     "$2" | sort >"$work/wants"
 [ "$(wc -l <"$work/wants")" -ge 10 ]
 diff "$work/wants" "$work/has"

@@ -144,7 +144,9 @@ do_map(struct fake *f, const struct pagerd_msg_request *req,
 	struct fake_region r = {
 		.len = req->len,
 		.offset = req->offset,
-		.memtype = req->flags & PAGERD_MAP_SHARED ? "shared" : "anon",
+		.memtype = req->op == PAGERD_OP_MAP_FILE    ? "image"
+			   : req->flags & PAGERD_MAP_SHARED ? "shared"
+							    : "anon",
 		.readonly = req->flags & PAGERD_MAP_READONLY,
 	};
 	int ret;
@@ -164,6 +166,8 @@ do_map(struct fake *f, const struct pagerd_msg_request *req,
 			return (ret);
 		attach_fd(f, out, r.object);
 	}
+	if (req->op == PAGERD_OP_MAP_FILE)
+		out->fds[out->nfds++] = f->file_fd;
 	if (r.addr == f->next)
 		f->next += r.len + 16 * PAGE;
 	add_region(f, &r);
@@ -265,6 +269,7 @@ fake_serve(struct fake *f, const struct pagerd_msg_request *req,
 	case PAGERD_OP_OPEN:
 		return (0);
 	case PAGERD_OP_MAP:
+	case PAGERD_OP_MAP_FILE:
 		return (do_map(f, req, out));
 	case PAGERD_OP_CLONE:
 		return (do_clone(f, req, out));

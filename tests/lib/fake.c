@@ -84,25 +84,64 @@ is_request(const struct pagerd_msg_request *req, ssize_t len)
 		memchr(req->name, '\0', sizeof(req->name)) != NULL);
 }
 
-/* => what fails by order changes nothing */
+/* => with the one descriptor that a request may have */
+static ssize_t
+receive(struct fake *f, int sock, struct pagerd_msg_request *req)
+{
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { req, sizeof(*req) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	const ssize_t len = recvmsg(sock, &msg, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+	f->file_fd = -1;
+	if (len > 0 && CMSG_FIRSTHDR(&msg) != NULL)
+		memcpy(&f->file_fd, CMSG_DATA(&control.hdr), sizeof(int));
+	if (len > 0 && msg.msg_flags & MSG_CTRUNC)
+		f->failed = true;
+	return (len);
+}
+
+static int serve(struct fake *, int sock, const struct pagerd_msg_request *);
+
 static int
 answer(struct fake *f, int sock)
 {
 	struct pagerd_msg_request req;
-	struct outgoing out = { .nfds = 0 };
-	const ssize_t len = recv(sock, &req, sizeof(req), MSG_TRUNC);
+	const ssize_t len = receive(f, sock, &req);
+	int ret;
 
 	if (len <= 0)
 		return (-1);
-	if (!is_request(&req, len)) {
+	if (!is_request(&req, len) ||
+	    (f->file_fd >= 0) != (req.op == PAGERD_OP_MAP_FILE)) {
 		f->failed = true;
 		return (-1);
 	}
-	log_request(f, &req);
+	ret = serve(f, sock, &req);
+	if (f->file_fd >= 0)
+		close(f->file_fd);
+	return (ret);
+}
+
+/* => what fails by order changes nothing */
+static int
+serve(struct fake *f, int sock, const struct pagerd_msg_request *req)
+{
+	struct outgoing out = { .nfds = 0 };
+
+	log_request(f, req);
 	fake_set_header(&out, PAGERD_MSG_REPLY, sizeof(out.msg.reply));
-	if (f->lie != LIE_FAIL || f->lie_op != req.op || f->lie_after > 0)
-		out.msg.reply.result = fake_serve(f, &req, &out);
-	return (send_truth_or_lie(f, sock, req.op, &out));
+	if (f->lie != LIE_FAIL || f->lie_op != req->op || f->lie_after > 0)
+		out.msg.reply.result = fake_serve(f, req, &out);
+	return (send_truth_or_lie(f, sock, req->op, &out));
 }
 
 static void

@@ -72,6 +72,7 @@ struct fake {
 	char dir[64], path[80];
 	int listen_fd, wake[2];
 	int null_fd, foreign_fd; /* the second cannot be mapped */
+	int file_fd; /* came with the request that is served, or -1 */
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* all below */

@@ -14,6 +14,7 @@
  * "peer" and "cloner" are what it starts itself as.
  */
 #include "live.h"
+#include "others.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -30,7 +31,6 @@
 #define CLONES_MAX 16
 
 static struct pagerd *pager;
-static const char *self;
 
 static void
 must(int rc, const char *what)
@@ -195,48 +195,6 @@ op_anon(size_t npages)
 	    ENOENT, "a region after all were unmapped");
 }
 
-/* Starts ourselves as somebody else; *in is what he reads, *out what he says */
-static pid_t
-start(char *const argv[], int *in, int *out)
-{
-	int down[2], up[2];
-	pid_t pid;
-
-	if (pipe2(down, O_CLOEXEC) < 0 || pipe2(up, O_CLOEXEC) < 0)
-		live_die("pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
-	if (pid == 0) {
-		dup2(down[0], STDIN_FILENO);
-		dup2(up[1], STDOUT_FILENO);
-		execv(self, argv);
-		_exit(126);
-	}
-	close(down[0]);
-	close(up[1]);
-	*in = down[1];
-	*out = up[0];
-	return pid;
-}
-
-static void
-say(int fd, uint64_t word)
-{
-	if (write(fd, &word, sizeof(word)) != sizeof(word))
-		live_die("the other one is gone: %s", strerror(errno));
-}
-
-static uint64_t
-hear(int fd)
-{
-	uint64_t word = 0;
-
-	if (read(fd, &word, sizeof(word)) != sizeof(word))
-		live_die("the other one is gone");
-	return word;
-}
-
 #define ROUNDS 6
 
 /* Tags that both sides know: of round r, for page i. */
@@ -262,17 +220,17 @@ turns(struct area *a, unsigned int half, int from, int to)
 {
 	for (uint64_t round = 0; round < ROUNDS; round++) {
 		if (half == 1)
-			(void)hear(from);
+			(void)live_hear(from);
 		tag_half(a, round, 0);
 		if (half == 0) {
 			fill_half(a, 0);
-			say(to, round);
-			(void)hear(from);
+			live_say(to, round);
+			(void)live_hear(from);
 		}
 		tag_half(a, round, 1);
 		if (half == 1) {
 			fill_half(a, 1);
-			say(to, round);
+			live_say(to, round);
 		}
 		area_verify(a, 0, a->npages, "shared");
 	}
@@ -285,19 +243,18 @@ op_peer(const char *name, size_t npages)
 
 	area_map(&a, npages, name, 0);
 	turns(&a, 1, STDIN_FILENO, STDOUT_FILENO);
-	say(STDOUT_FILENO, query(a.base).users);
+	live_say(STDOUT_FILENO, query(a.base).users);
 }
 
 static void
 op_shared(size_t npages)
 {
 	char name[32], pages[32];
-	char *argv[] = { (char *)(uintptr_t)self, "peer", pages, name, NULL };
+	char *argv[] = { program_invocation_name, "peer", pages, name, NULL };
+	struct live_other peer;
 	struct area a;
 	uint64_t out;
 	void *p;
-	int in, from;
-	pid_t pid;
 
 	snprintf(name, sizeof(name), "live-%d", (int)getpid());
 	snprintf(pages, sizeof(pages), "%zu", npages * PAGE / MIB);
@@ -307,11 +264,11 @@ op_shared(size_t npages)
 	    EEXIST, "a name that is taken");
 	must_fail(pagerd_map(pager, NULL, PAGE, name, npages * PAGE, 0, &p),
 	    EINVAL, "pages that it does not have");
-	pid = start(argv, &in, &from);
-	turns(&a, 0, from, in);
-	if (hear(from) != 2)
+	live_start(&peer, argv);
+	turns(&a, 0, peer.out, peer.in);
+	if (live_hear(peer.out) != 2)
 		live_die("it is not mapped twice");
-	live_wait(pid, "the peer");
+	live_wait(peer.pid, "the peer");
 	out = query(a.base).out;
 	if (live_limit() > 0 && out == 0)
 		live_die("nothing of it was ever out");
@@ -322,28 +279,6 @@ op_shared(size_t npages)
 	    "a name that is free");
 	area_verify(&a, 0, a.npages, "without a name");
 	must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
-}
-
-/* => the proportional size of the mapping at addr, bytes */
-static uint64_t
-pss_of(const void *addr)
-{
-	FILE *f = fopen("/proc/self/smaps", "r");
-	unsigned long start, end, kib;
-	uint64_t sum = 0;
-	bool inside = false;
-	char line[512];
-
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			inside =
-			    start <= (uintptr_t)addr && (uintptr_t)addr < end;
-		else if (inside && sscanf(line, "Pss: %lu kB", &kib) == 1)
-			sum += kib * 1024;
-	}
-	if (f != NULL)
-		fclose(f);
-	return sum;
 }
 
 static bool
@@ -367,46 +302,28 @@ op_cloner(const char *name, unsigned int who)
 	for (size_t i = 0; i < a.npages; i++)
 		a.tags[i] = live_tag(1, i);
 	area_verify(&a, 0, a.npages, "cloned");
-	say(STDOUT_FILENO, 1);
-	(void)hear(STDIN_FILENO); /* all have read all */
-	say(STDOUT_FILENO, pss_of(a.base));
-	(void)hear(STDIN_FILENO);
+	live_say(STDOUT_FILENO, 1);
+	(void)live_hear(STDIN_FILENO); /* all have read all */
+	live_say(STDOUT_FILENO, live_pss(a.base));
+	(void)live_hear(STDIN_FILENO);
 	for (size_t i = 0; i < a.npages; i++)
 		if (is_mine(i, who)) {
 			a.tags[i] = live_tag(100 + who, i);
 			page_fill(a.base + i * PAGE, a.tags[i]);
 		}
 	area_verify(&a, 0, a.npages, "half written");
-	say(STDOUT_FILENO, query(a.base).users);
-	(void)hear(STDIN_FILENO);
+	live_say(STDOUT_FILENO, query(a.base).users);
+	(void)live_hear(STDIN_FILENO);
 	area_verify(&a, 0, a.npages, "at the end");
-}
-
-struct cloner {
-	pid_t pid;
-	int in, out;
-};
-
-/* => the sum of what all of them say; then all go on */
-static uint64_t
-ask_all(const struct cloner *c, unsigned int n)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < n; i++)
-		sum += hear(c[i].out);
-	for (unsigned int i = 0; i < n; i++)
-		say(c[i].in, 0);
-	return sum;
 }
 
 static void
 op_clones(size_t npages, unsigned int n)
 {
 	char name[32], who[16];
-	char *argv[] = { (char *)(uintptr_t)self, "cloner", "1", name, who,
+	char *argv[] = { program_invocation_name, "cloner", "1", name, who,
 		NULL };
-	struct cloner c[CLONES_MAX];
+	struct live_other c[CLONES_MAX];
 	struct area a;
 	uint64_t pss;
 
@@ -418,16 +335,16 @@ op_clones(size_t npages, unsigned int n)
 	area_fill(&a, 0, npages / 2, 2); /* no clone sees that */
 	for (unsigned int i = 0; i < n; i++) {
 		snprintf(who, sizeof(who), "%u", i);
-		c[i].pid = start(argv, &c[i].in, &c[i].out);
+		live_start(&c[i], argv);
 	}
-	(void)ask_all(c, n);
-	pss = ask_all(c, n);
+	(void)live_ask_all(c, n);
+	pss = live_ask_all(c, n);
 	if (live_limit() > 4 * npages * PAGE && pss > npages * PAGE * 5 / 4)
 		live_die("%u clones take %zu MiB, not %zu", n,
 		    (size_t)(pss / MIB), npages * PAGE / MIB);
 	must(pagerd_drop(pager, name), "pagerd_drop");
 	must_fail(pagerd_clone(pager, name), ENOENT, "a snapshot that is gone");
-	(void)ask_all(c, n);
+	(void)live_ask_all(c, n);
 	for (unsigned int i = 0; i < n; i++)
 		live_wait(c[(i * 3 + 1) % n].pid, "a clone");
 	area_verify(&a, 0, npages, "what was cloned");
@@ -509,7 +426,6 @@ main(int argc, char **argv)
 
 	if (argc < 3)
 		live_die("usage: arena anon MIB | shared MIB | clones MIB N");
-	self = argv[0];
 	n = live_mib(argv[2]) / PAGE;
 	must(pagerd_open(NULL, &pager), "pagerd_open");
 	if (strcmp(op, "anon") == 0)

@@ -3,15 +3,16 @@
  *
  * usage: arenafuzz MIB STEPS
  *
- * Regions of its own and shared ones come and go, are written, read, cut,
- * extended, advised on, inherited by children; and now and then all of its own
- * are given up and come back as clones of a snapshot.
+ * Regions of its own, shared ones, and images of a file come and go, are
+ * written, read, cut, extended, advised on, inherited by children; and now and
+ * then all of its own are given up and come back as clones of a snapshot.
  */
 #include "live.h"
 
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,13 @@
 static struct {
 	struct pagerd *pager;
 	struct area own[REGIONS]; /* base NULL: not there */
-	bool clone[REGIONS];
+	bool clone[REGIONS];      /* or an image */
 	struct area shared[SHARED];
 	char names[SHARED][32];
 	size_t npages, npages_max; /* of own */
-	uint64_t rng, salt;
-	size_t snapshots, children, refused;
+	int file;                  /* of PAGES_MAX pages */
+	uint64_t rng, salt, file_salt;
+	size_t snapshots, children, refused, images;
 } w;
 
 static size_t
@@ -78,6 +80,45 @@ op_map(void)
 	w.clone[a - w.own] = false;
 	memset(a->tags, 0, PAGES_MAX * sizeof(*a->tags));
 	w.npages += n;
+}
+
+static void
+write_file(void)
+{
+	uint64_t page[LIVE_WORDS];
+
+	w.file = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	w.file_salt = ++w.salt;
+	for (size_t i = 0; i < PAGES_MAX; i++) {
+		page_fill(page, live_tag(w.file_salt, i));
+		if (write(w.file, page, PAGE) != (ssize_t)PAGE)
+			live_die("a file: %s", strerror(errno));
+	}
+}
+
+static void
+op_map_file(void)
+{
+	struct area *a = &w.own[below(REGIONS)];
+	size_t from = below(PAGES_MAX), n = 1 + below(PAGES_MAX - from);
+	void *base;
+
+	if (a->base != NULL || w.npages + n > w.npages_max)
+		return;
+	if (below(4) == 0) {
+		close(w.file);
+		write_file();
+	}
+	must(pagerd_map_file(w.pager, NULL, n * PAGE, w.file, from * PAGE, 0,
+		 &base),
+	    "map a file");
+	a->base = base;
+	a->npages = n;
+	w.clone[a - w.own] = true;
+	for (size_t i = 0; i < n; i++)
+		a->tags[i] = live_tag(w.file_salt, from + i);
+	w.npages += n;
+	w.images++;
 }
 
 static void
@@ -243,7 +284,8 @@ static const struct {
 	void (*run)(void);
 	size_t weight;
 } ops[] = {
-	{ op_map, 12 },
+	{ op_map, 8 },
+	{ op_map_file, 5 },
 	{ op_unmap, 4 },
 	{ op_extend, 8 },
 	{ op_write, 40 },
@@ -272,6 +314,7 @@ begin(size_t npages)
 	w.rng = live_seed();
 	w.npages_max = npages;
 	must(pagerd_open(NULL, &w.pager), "pagerd_open");
+	write_file();
 	for (size_t i = 0; i < REGIONS; i++)
 		w.own[i].tags =
 		    live_map_shared(PAGES_MAX * sizeof(*w.own[i].tags));
@@ -304,8 +347,9 @@ main(int argc, char **argv)
 	verify_all("at the end");
 	for (size_t i = 0; i < SHARED; i++)
 		must(pagerd_unlink(w.pager, w.names[i]), "unlink");
-	fprintf(stderr, "%zu snapshots, %zu children, %zu refused\n",
-	    w.snapshots, w.children, w.refused);
+	fprintf(stderr,
+	    "%zu snapshots, %zu children, %zu images, %zu refused\n",
+	    w.snapshots, w.children, w.images, w.refused);
 	printf("arenafuzz: %zu steps, every byte right\n", nsteps);
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -12,22 +13,22 @@ from harness import (MIB, Failure, Run, check, descendants_of, end_tree,
 CASES = {}
 
 
-def once(live, daemon, args, limit, timeout, user):
+def once(live, daemon, argv, limit, timeout, user):
     """=> the peak in bytes, what several processes share counted once"""
-    run = Run(live, [live.prog('arena'), *args], limit=limit,
-              daemon=daemon, user=user)
+    run = Run(live, argv, limit=limit, daemon=daemon, user=user)
     run.wait(timeout)
     peak = run.memory['peak_shared']
     print('managed: %s; %.1f MiB with what is shared' % (
         run.line(), peak / MIB))
-    check(run.stdout() == '%s: fine\n' % args[0],
+    check(run.stdout() == '%s: fine\n' % argv[1],
           'it says: %s' % run.stdout())
     daemon.expect_idle()
     return peak
 
 
-def add(name, *args, limit, suite='live', timeout=300, user=False):
-    """A case of the program arena, under a budget in MiB.
+def add(name, *args, limit, suite='live', timeout=300, user=False,
+        prog='arena'):
+    """A case of the program, under a budget in MiB.
 
     One process is sampled after the other, and a page that moves meanwhile
     counts twice: three tries.
@@ -37,8 +38,8 @@ def add(name, *args, limit, suite='live', timeout=300, user=False):
         allowed = limit * MIB * 1.05 + 4 * MIB
         peaks = []
         while len(peaks) < 3 and (not peaks or peaks[-1] > allowed):
-            peaks.append(
-                once(live, daemon, args, limit * MIB, timeout, user))
+            peaks.append(once(live, daemon, [live.prog(prog), *args],
+                              limit * MIB, timeout, user))
         check(peaks[-1] <= allowed, 'over the budget: %s' % peaks)
     CASES[name] = (suite, timeout, case)
 
@@ -217,3 +218,93 @@ CASES['arena-stop'] = ('live', 300, alone)
 CASES['arena-unlink'] = ('live', 300, unlinked)
 CASES['arena-drop'] = ('live', 300, dropped)
 CASES['arena-holder-killed'] = ('live', 300, holder_killed)
+
+
+def image(mib, count, limit):
+    """An exported snapshot is memory of programs that come later."""
+    def case(live):
+        daemon = live.daemon()
+        core = os.path.join(live.dir, 'core')
+
+        def export(name, pid):
+            ctl(daemon, 'export', name, core)
+            ctl(daemon, 'drop', name)
+            check(pid > 0, 'it is gone')
+
+        first = Run(live, [live.prog('images'), 'build', str(mib), 'built'],
+                    limit=2 * mib * MIB, daemon=daemon, hold=export)
+        first.wait(120)
+        daemon.expect_idle()
+        run = Run(live, [live.prog('images'), 'restore', str(mib), core,
+                         str(count)], limit=limit * MIB, daemon=daemon)
+        run.wait(300)
+        print('managed: %s' % run.line())
+        check(run.stdout() == 'restore: fine\n', 'it says: %s' %
+              run.stdout())
+        daemon.expect_idle()
+        example = os.path.join(os.path.abspath(live.build), 'examples',
+                               'restore')
+        words = Run(live, [example, core], limit=16 * MIB,
+                    daemon=daemon).wait(60).stdout().split()
+        check(words[1:3] == [str(mib * MIB), 'image'] and len(words) == 4,
+              'the example says: %s' % words)
+        daemon.expect_idle()
+    return case
+
+
+def image_snapshot(live):
+    """A snapshot has images as they were; clones, and a core, have them."""
+    daemon = live.daemon()
+    core = os.path.join(live.dir, 'core')
+    run = Run(live, [live.prog('images'), 'snapshot', '16'], limit=64 * MIB,
+              daemon=daemon,
+              hold=lambda name, pid: ctl(daemon, 'export', name, core))
+    run.wait(120)
+    print('managed: %s' % run.line())
+    check(run.stdout() == 'snapshot: fine\n', 'it says: %s' % run.stdout())
+    daemon.expect_idle()
+    run = Run(live, [live.prog('images'), 'restored', '16', core],
+              limit=64 * MIB, daemon=daemon)
+    run.wait(120)
+    check(run.stdout() == 'restored: fine\n', 'it says: %s' % run.stdout())
+    daemon.expect_idle()
+
+
+def image_stop(live):
+    """A clean stop: what was not read yet is read from the file."""
+    daemon = live.daemon()
+    run = Run(live, [live.prog('images'), 'stop', '32'], limit=12 * MIB,
+              daemon=daemon, hold=lambda name, pid: daemon.stop())
+    run.wait(120)
+    check(run.stdout() == 'stop: fine\n', 'it says: %s' % run.stdout())
+    check(daemon.proc.returncode == 0, 'the daemon did not stop')
+
+
+def image_hung(live):
+    """A file system that does not answer delays who waits for it alone."""
+    if not os.path.exists('/dev/fuse'):
+        print('no /dev/fuse')
+        sys.exit(77)
+    daemon = live.daemon()
+
+    def stop(*_):
+        start = time.monotonic()
+        daemon.leaving = True
+        daemon.proc.send_signal(signal.SIGTERM)
+        daemon.expect_end(0)
+        print('stopped after %.1f s' % (time.monotonic() - start))
+
+    run = Run(live, [live.prog('images'), 'hung', '8'], limit=12 * MIB,
+              daemon=daemon, hold=stop)
+    run.wait(120)
+    check(run.stdout() == 'hung: fine\n', 'it says: %s' % run.stdout())
+
+
+add('arena-image-file', 'file', '48', limit=24, prog='images')
+add('arena-image-file-user', 'file', '24', limit=12, prog='images', user=True)
+add('arena-image-truncated', 'truncated', '16', limit=8, prog='images')
+CASES['arena-image-snapshot'] = ('live', 300, image_snapshot)
+CASES['arena-image'] = ('live', 300, image(64, 4, 2048))
+CASES['arena-image-tight'] = ('live', 300, image(32, 4, 80))
+CASES['arena-image-hung'] = ('live', 300, image_hung)
+CASES['arena-image-stop'] = ('live', 300, image_stop)

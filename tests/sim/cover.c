@@ -11,6 +11,7 @@
 #include "agent_fake.h"
 #include "ctx.h"
 #include "host.h"
+#include "imagefiles.h"
 #include "kernel.h"
 #include "oracle.h"
 #include "session.h"
@@ -18,7 +19,7 @@
 #include "store.h"
 #include "task.h"
 
-#define MAX_LINES 160
+#define MAX_LINES 176
 
 static struct {
 	const char *name;
@@ -40,7 +41,8 @@ add_pager(void)
 	static const char *const names[] = { "faults_missing", "faults_wp",
 		"faults_stale", "zero_fills", "refaults", "readahead",
 		"unprotects", "evictions_dirty", "evictions_clean",
-		"evictions_zero", "object_fills", "object_copies", "continues",
+		"evictions_zero", "object_fills", "image_reads", "image_pages",
+		"image_errors", "object_copies", "continues",
 		"pages_deduplicated", "take_backs", "moves", "moves_busy",
 		"moves_again", "unshares", "throttled", "retries",
 		"events_fork", "events_remap", "events_remove", "events_unmap",
@@ -172,6 +174,18 @@ add_objects(void)
 	add("library: clones of a forgotten snapshot", session_counts.late);
 	add("library: clones, the holder is dead", session_counts.posthumous);
 	add("library: clones, the origin is dead", session_counts.orphans);
+	add("library: MAP_FILE", session_counts.images);
+	add("library: MAP_FILE of one that is mapped",
+	    session_counts.joined_images);
+	add("images: replaced", images_counts.replaced);
+	add("images: reads", images_counts.reads);
+	add("images: reads cut short", images_counts.partial);
+	add("images: reads to be tried again", images_counts.again);
+	add("images: reads that failed", images_counts.errors);
+	add("images: reads behind the end", images_counts.ends);
+	add("images: files became shorter", images_counts.cuts);
+	add("images: reads that hang at a stop", images_counts.hung);
+	add("images: SIGBUS", images_counts.bus);
 	add("snapshots: kept for clones", snap_counts.kept);
 	add("snapshots: forgotten", snap_counts.forgotten);
 	add("snapshots: only copies lost", snap_counts.lost);

@@ -23,6 +23,7 @@
 #include "ctx.h"
 #include "fds.h"
 #include "host.h"
+#include "imagefiles.h"
 #include "kernel.h"
 #include "oracle.h"
 #include "program.h"
@@ -309,6 +310,8 @@ static const struct action {
 	{ 10, act_stop_agent },
 	{ 10, act_go_on },
 	{ 5, act_busy_group },
+	{ 60, images_step },
+	{ 10, images_damage },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -349,6 +352,10 @@ sigbus(struct proc *p, uint32_t pg)
 		snap_counts.bus++;
 		return;
 	}
+	if (images_may_fail(p, pg)) {
+		images_counts.bus++;
+		return;
+	}
 	sim_fail("page %u of %u was poisoned, its bytes were not lost", pg,
 	    p->pid);
 }
@@ -382,6 +389,7 @@ static void
 world_close(void)
 {
 	host_close();
+	images_reset();
 	kernel_reset();
 	snap_reset();
 	frames_reset();

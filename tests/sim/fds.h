@@ -25,6 +25,7 @@ enum fd_kind {
 	FD_DEVICE,      /* /dev/userfaultfd */
 	FD_FRAMES,      /* a memfd */
 	FD_FRAMES_READ, /* one that cannot be written to */
+	FD_FILE,        /* a file that came from a client */
 };
 
 int fds_open(enum fd_kind, void *object);

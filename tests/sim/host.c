@@ -13,6 +13,7 @@
 #include "ctx.h"
 #include "extent.h"
 #include "fds.h"
+#include "imagefiles.h"
 #include "oracle.h"
 #include "report.h"
 #include "runs.h"
@@ -99,7 +100,7 @@ clock_us(void *ctx)
 static void
 open_pager(void)
 {
-	const struct pager_host ops = {
+	struct pager_host ops = {
 		.watch = watch,
 		.unwatch = unwatch,
 		.now_us = clock_us,
@@ -114,6 +115,7 @@ open_pager(void)
 		.dedup = true,
 	};
 
+	images_host(&ops);
 	sim_bytes(config.dedup_key, sizeof(config.dedup_key));
 	if (pager_new(&config, host.planes, host.store, &ops, &host.pager) != 0)
 		sim_fail("pager_new()");

@@ -162,7 +162,7 @@ static bool
 backed_alike(const struct vma *a, const struct vma *b)
 {
 	if (a->memfile != b->memfile || a->readonly != b->readonly ||
-	    a->clone_of != b->clone_of)
+	    a->clone_of != b->clone_of || a->image != b->image)
 		return false;
 	return a->memfile == NULL || b->offset == vma_file_page(a, b->start);
 }

@@ -27,6 +27,7 @@
 struct agent;
 struct ctx;
 struct opage;
+struct simfile;
 struct snap;
 struct task;
 
@@ -67,6 +68,7 @@ struct vma {
 	struct memfile *memfile;     /* file, of the daemon's; or NULL */
 	uint32_t offset;             /* its page at start */
 	const struct snap *clone_of; /* or NULL */
+	struct simfile *image;       /* or NULL; its page is memfile's */
 	struct ctx *ctx;
 	bool wp, minor; /* registered with, not only MISSING */
 };

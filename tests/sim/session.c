@@ -11,6 +11,7 @@
 #include "agent_fake.h"
 #include "fds.h"
 #include "host.h"
+#include "imagefiles.h"
 #include "oracle.h"
 #include "planes.h"
 #include "snap.h"
@@ -204,6 +205,7 @@ may_fail(const struct call *c, int result)
 
 	switch ((enum pagerd_op)q->op) {
 	case PAGERD_OP_MAP:
+	case PAGERD_OP_MAP_FILE:
 		if (result == -EEXIST)
 			return q->flags &
 			       (PAGERD_MAP_FIXED | PAGERD_MAP_EXCLUSIVE);
@@ -268,6 +270,10 @@ map_content(struct call *c)
 	for (uint32_t pg = c->start; k->shared && pg < c->end; pg++)
 		oracle_share(c->proc, pg,
 		    &k->memfile->mem[k->offset + (pg - c->start)]);
+	for (uint32_t pg = c->start; k->image != NULL && pg < c->end; pg++)
+		oracle_write(c->proc, pg, 0,
+		    images_page(k->image, k->offset + (pg - c->start)),
+		    PAGE_SIZE);
 }
 
 static void
@@ -435,6 +441,7 @@ begin(struct task *t)
 	c->task = t;
 	c->proc = t->proc;
 	c->mail.fd = -1;
+	c->mail.file.fd = -1;
 	return c;
 }
 
@@ -486,6 +493,46 @@ begin_map(struct task *t)
 	if (sim_one_in(4))
 		q->offset = (uint64_t)sim_below(12) * PAGE_SIZE;
 	set_name(q);
+	ask(c);
+}
+
+/* The same object for all who map the file. */
+static bool
+is_mapped(const struct proc *p, const struct simfile *f)
+{
+	for (uint32_t i = 0; i < kernel.nprocs; i++) {
+		const struct vma *v;
+
+		if (!kernel.procs[i]->mm || kernel.procs[i]->uid != p->uid)
+			continue;
+		TAILQ_FOREACH(v, &kernel.procs[i]->vmas, link)
+			if (v->image == f)
+				return true;
+	}
+	return false;
+}
+
+static void
+begin_map_file(struct task *t)
+{
+	struct call *c = begin(t);
+	struct pagerd_msg_request *q = request(c, PAGERD_OP_MAP_FILE);
+	struct simfile *f = images_pick();
+	uint32_t from = sim_below(f->npages);
+
+	c->making = true;
+	c->kind.image = f;
+	session_counts.images++;
+	session_counts.joined_images += is_mapped(t->proc, f);
+	q->offset = (uint64_t)from * PAGE_SIZE;
+	q->len = (uint64_t)(1 + sim_below(f->npages - from)) * PAGE_SIZE;
+	if (!sim_one_in(4))
+		q->addr = addr_of(ARENA_START + sim_below(ARENA_PAGES - 40));
+	if (q->addr != 0 && sim_one_in(4))
+		q->flags |= PAGERD_MAP_FIXED;
+	if (sim_one_in(10))
+		q->flags |= PAGERD_MAP_READONLY;
+	images_describe(f, &c->mail.file);
 	ask(c);
 }
 
@@ -587,6 +634,7 @@ begin_extend(struct task *t)
 	c = begin(t);
 	c->making = true;
 	c->kind.shared = v->shared;
+	c->kind.image = v->image;
 	set_range(c, v->start, stop + n);
 	q = request(c, PAGERD_OP_EXTEND);
 	q->addr = addr_of(v->start);
@@ -651,8 +699,10 @@ session_begin(struct task *t)
 		return;
 	if (!t->proc->session)
 		begin_open(t);
-	else if (r < 35)
+	else if (r < 22)
 		begin_map(t);
+	else if (r < 35)
+		begin_map_file(t);
 	else if (r < 68)
 		begin_clone(t);
 	else if (r < 76)

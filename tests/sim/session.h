@@ -27,6 +27,7 @@ struct session_counts {
 	uint64_t opens, anonymous, shared, joined, readonly, clones, regions;
 	uint64_t extends, unlinks, queries, advices, taken_back, refused;
 	uint64_t orphaned, extended, reclones, late, posthumous, orphans;
+	uint64_t images, joined_images;
 };
 extern struct session_counts session_counts;
 

@@ -14,6 +14,7 @@
 #include "ctx.h"
 #include "fds.h"
 #include "host.h"
+#include "imagefiles.h"
 #include "kernel.h"
 #include "oracle.h"
 #include "program.h"
@@ -120,11 +121,13 @@ step_all(void)
 		progress();
 		any = true;
 	}
+	if (sim_one_in(2) && images_step())
+		any = true;
 	if (host_receive())
 		any = true;
 	while (sim_one_in(2) && host_deliver())
 		any = true;
-	if (!any && host_deliver())
+	if (!any && (host_deliver() || images_step()))
 		any = true;
 	host_dispatch();
 	if (host_due()) {
@@ -425,6 +428,8 @@ stop(void)
 	if (sim_one_in(2) || somebody_forks())
 		settle();
 	hold_some();
+	if (sim_one_in(2))
+		images_hang();
 	host_stop();
 	settle();
 	if (!host.stopped) {

@@ -45,6 +45,8 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_CLONE_LIVE] = "clone-live",
 	[BREAK_PROTECT_NONE] = "protect-none",
 	[BREAK_FRAMES_BYTE] = "frames-byte",
+	[BREAK_IMAGE_BYTE] = "image-byte",
+	[BREAK_IMAGE_OLD] = "image-old",
 };
 
 const char *

@@ -58,6 +58,8 @@ enum sim_break {
 	BREAK_CLONE_LIVE,   /* who clones maps what he may write to, shared */
 	BREAK_PROTECT_NONE, /* pages of files are not write-protected */
 	BREAK_FRAMES_BYTE,  /* what is written to a memfd changes a byte */
+	BREAK_IMAGE_BYTE,   /* what is read of a file changes a byte */
+	BREAK_IMAGE_OLD,    /* a file that was replaced looks the same */
 	BREAK_COUNT,
 };
 

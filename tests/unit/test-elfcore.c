@@ -212,6 +212,7 @@ test_many_segments(void)
 		CHECK(p.p_vaddr == s[i].start && p.p_memsz == PAGE);
 		CHECK(p.p_filesz == (i == 1 ? 0 : PAGE));
 		CHECK(p.p_flags == (PF_R | PF_X));
+		CHECK(p.p_offset % PAGE == 0);
 	}
 	CHECK(byte_at(fd, p.p_offset + 17) == 42);
 	/* One less than needs it. */

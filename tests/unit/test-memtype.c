@@ -67,7 +67,8 @@ image_plans(void)
 	r = at(sp, 0);
 	CHECK(plan_at(sp, 1, ACCESS_READ) == PLAN_FILL_OBJECT);
 	CHECK(object_origin(&vm, o, 1).kind == ORIGIN_IMAGE);
-	CHECK(object_origin(&vm, o, 1).backend == 3);
+	CHECK(object_origin(&vm, o, 1).image == 3);
+	CHECK(object_origin(&vm, o, 1).object == o);
 	CHECK(object_origin(&vm, o, 1).at == 101);
 	object_filled(&vm, o, 1, true);
 	CHECK(plan_at(sp, 1, ACCESS_READ) == PLAN_CONTINUE_PROTECTED);

@@ -125,7 +125,7 @@ bytes_of(const struct origin *from)
 	case ORIGIN_BLOCK:
 		return block_data(from->block);
 	case ORIGIN_IMAGE:
-		CHECK(from->backend == 3);
+		CHECK(from->image == 3);
 		return image_data(from->at);
 	case ORIGIN_NOWHERE:
 		break;
