@@ -17,14 +17,17 @@
  *	   | ------- MOVED --------------> |
  *	   | <------ EMPTY | UNSHARE ----- |
  *	   | ------- DONE ---------------> |
+ *	   | <------ DROP ---------------- |  what MOVE does not take
+ *	   | ------- DONE ---------------> |
  *	   | <------ HOLD (2 fds) -------- |  fork a holder, for a snapshot
  *	   | ------- DONE ---------------> |
  *	   | <------ RELEASE ------------- |  daemon holds nothing any more
  *
- * At most one of MOVE, EMPTY, UNSHARE and HOLD is outstanding.  When the
- *connection ends without RELEASE the agent ends the process if any of its pages
- *may be out (it has moved some, or READY said PAGERD_READY_INHERITED): the
- *process must never read zeros where its data was.
+ * At most one of MOVE, EMPTY, UNSHARE, DROP and HOLD is outstanding.  When
+ * the connection ends without RELEASE the agent ends the process if any of its
+ * pages may be out (it has moved or dropped some, or READY said
+ * PAGERD_READY_INHERITED): the process must never read zeros where its data
+ * was.
  *
  * From the first request on the client registers new mappings of the program
  * with its main userfaultfd by itself (MISSING|WP), without a word: the daemon
@@ -77,6 +80,7 @@ enum pagerd_msg_type {
 	PAGERD_MSG_REQUEST = 12,
 	PAGERD_MSG_REPLY = 13,
 	PAGERD_MSG_DEPEND = 14,
+	PAGERD_MSG_DROP = 15,
 };
 
 struct pagerd_msg {
@@ -172,6 +176,14 @@ struct pagerd_msg_move {
 };
 /* UNSHARE makes each page of the runs the process's own (breaks COW). */
 #define pagerd_msg_unshare pagerd_msg_move
+/*
+ * DROP takes pages out of private mappings of descriptors, which the kernel
+ * does not move: each run is remapped into the agent's area
+ * (MREMAP_DONTUNMAP), and unmapped there.  The kernel tells the daemon of the
+ * first, and goes on when that was read.  What cannot be dropped stays; the
+ * daemon looks for itself.
+ */
+#define pagerd_msg_drop pagerd_msg_move
 #define PAGERD_MOVE_SIZE(nruns)                                                \
 	(sizeof(struct pagerd_msg_move) -                                      \
 	    (PAGERD_STAGE_PAGES - (nruns)) * sizeof(uint64_t))
@@ -206,7 +218,7 @@ struct pagerd_msg_hold {
 };
 #define PAGERD_HOLD_FDS 2
 
-struct pagerd_msg_done { /* answers EMPTY, UNSHARE and HOLD */
+struct pagerd_msg_done { /* answers EMPTY, UNSHARE, DROP and HOLD */
 	struct pagerd_msg hdr;
 	uint32_t seq;
 	int32_t result; /* 0 or -errno */

@@ -40,6 +40,7 @@
 #define REGSET_MAX (64u << 10)
 #define PAUSE_MIN_US 10u
 #define PAUSE_MAX_US 1000u
+#define NAME_BYTES 17 /* of a thread, with a newline */
 
 enum tracee_state {
 	TRACEE_SEIZED,
@@ -55,6 +56,7 @@ struct tracee {
 
 struct freeze {
 	pid_t pid, spare;
+	char spare_name[NAME_BYTES];
 	uint64_t deadline_us;
 	DIR *tasks;             /* /proc/PID/task */
 	size_t left_alone;      /* on the list as it was read last */
@@ -191,6 +193,35 @@ refused(struct freeze *f, pid_t tid, int error)
 	return 0;
 }
 
+/* => the name of a thread, or an empty one: it is gone */
+static void
+read_name(const struct freeze *f, pid_t tid, char name[NAME_BYTES])
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)f->pid,
+	    (int)tid);
+	name[0] = '\0';
+	file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	if (fgets(name, NAME_BYTES, file) == NULL)
+		name[0] = '\0';
+	fclose(file);
+}
+
+static bool
+is_spared(const struct freeze *f, pid_t tid)
+{
+	char name[NAME_BYTES];
+
+	if (tid == f->spare || f->spare == 0)
+		return tid == f->spare;
+	read_name(f, tid, name);
+	return name[0] != '\0' && strcmp(name, f->spare_name) == 0;
+}
+
 /* => 1: one more, or one less; 0: nothing new; -errno */
 static int
 seize(struct freeze *f, pid_t tid)
@@ -198,12 +229,12 @@ seize(struct freeze *f, pid_t tid)
 	size_t i = place_of(f, tid);
 	int r;
 
-	if (tid == f->spare) {
+	if (i < f->n && f->tracees[i].tid == tid)
+		return 0;
+	if (is_spared(f, tid)) {
 		f->left_alone++;
 		return 0;
 	}
-	if (i < f->n && f->tracees[i].tid == tid)
-		return 0;
 	r = make_room(f);
 	if (r < 0)
 		return r;
@@ -490,6 +521,8 @@ freeze_begin(pid_t pid, pid_t spare, uint64_t within_us, struct freeze **out)
 	sem_init(&f->ready, 0, 0);
 	sem_init(&f->over, 0, 0);
 	r = open_tasks(f);
+	if (r == 0 && spare != 0)
+		read_name(f, spare, f->spare_name);
 	if (r == 0)
 		r = tracer_start(f);
 	if (r < 0) {

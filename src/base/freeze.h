@@ -26,7 +26,8 @@ struct freeze;
 /*
  * freeze_begin: stop every thread of pid but one, and read their registers
  *
- * => spare goes on running, and must not make threads; 0: none
+ * => spare goes on running, with the threads that it makes, which have its
+ *    name; 0: none
  * => returns 0: they stand still until freeze_end(); or, after at most
  *    within_us and with all of them going on as before:
  *    -ESRCH      the process is gone, or about to go or to be another program

@@ -324,8 +324,12 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 {
 	struct peer_vma v;
 	uint64_t start, end;
-	int r = mapping_of(c, addr, &v);
+	int r;
 
+	/* What is there the model has, or it is not there any more. */
+	if (addr >= c->arena_start && addr < c->arena_end)
+		return -ENOENT;
+	r = mapping_of(c, addr, &v);
 	if (r < 0)
 		return r;
 	if (!is_private(&v)) {

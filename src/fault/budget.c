@@ -62,6 +62,13 @@ stalled(struct pager *p, const struct batch *b)
 	return b->sent_us + STALLED_US < now_us(p);
 }
 
+static bool
+is_taking(const struct batch *b)
+{
+	return b->state == BATCH_MOVING || b->state == BATCH_UNSHARING ||
+	       b->state == BATCH_KEEPING || b->state == BATCH_DROPPING;
+}
+
 /* => pages that agents are taking out now, not counting stopped ones */
 static uint64_t
 in_flight(struct pager *p, const struct group *g)
@@ -72,8 +79,7 @@ in_flight(struct pager *p, const struct group *g)
 	TAILQ_FOREACH(sp, &g->spaces, entry) {
 		const struct batch *b = &client_of(p, sp)->batch;
 
-		if ((b->state == BATCH_MOVING || b->state == BATCH_UNSHARING) &&
-		    !stalled(p, b))
+		if (is_taking(b) && !stalled(p, b))
 			n += b->npages;
 	}
 	return n;
@@ -95,6 +101,7 @@ working(struct pager *p, const struct group *g)
 				return true;
 			break;
 		case BATCH_STORING:
+		case BATCH_KEEPING:
 			if (now_us(p) >= p->full_us)
 				return true;
 			break;

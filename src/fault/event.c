@@ -17,6 +17,7 @@
 #include "assert.h"
 #include "budget.h"
 #include "client.h"
+#include "drop.h"
 #include "install.h"
 #include "loose.h"
 #include "outbox.h"
@@ -109,6 +110,8 @@ event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
 		event_fork(p, c, m->fd);
 		break;
 	case UFFD_REMAP:
+		if (drop_is_ours(c, m->to))
+			break;
 		count(p, C_events_remap, 1);
 		r = space_remap(&p->vm, c->space, m->addr, m->to, m->len);
 		if (c->loose.all.to > 0)

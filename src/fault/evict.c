@@ -19,6 +19,8 @@
  * them its own (UNSHARE) and they are moved again.  A pinned page stays.
  *
  * When the store is full, captured pages go back to where they were.
+ *
+ * What the kernel does not move, drop.c has dropped.
  */
 #include "evict.h"
 
@@ -32,6 +34,7 @@
 #include "budget.h"
 #include "client.h"
 #include "dedup.h"
+#include "drop.h"
 #include "hold.h"
 #include "peer.h"
 #include "planes.h"
@@ -42,8 +45,8 @@
 #define FULL_US 100000 /* the store is full: try again after */
 #define UNSHARE_PAGES 32u
 
-static uint64_t
-staged_where(const struct pager *p, const struct client *c, uint32_t i)
+uint64_t
+evict_where(const struct pager *p, const struct client *c, uint32_t i)
 {
 	return where_make(WHERE_STAGED, 0,
 	    (uint64_t)(c - p->clients) << 16 | i);
@@ -75,9 +78,8 @@ evict_unstage(struct pager *p, uint64_t where)
 	c->batch.block[i] = 0;
 }
 
-/* => runs with one page more, as far as there is room: their number */
-static uint32_t
-add_page(uint64_t *runs, uint32_t n, uint32_t max, uint64_t addr)
+uint32_t
+evict_add_page(uint64_t *runs, uint32_t n, uint32_t max, uint64_t addr)
 {
 	uint64_t *last = n > 0 ? &runs[n - 1] : NULL;
 
@@ -90,8 +92,8 @@ add_page(uint64_t *runs, uint32_t n, uint32_t max, uint64_t addr)
 	return n;
 }
 
-static int
-send_runs(struct pager *p, struct client *c, enum pagerd_msg_type type,
+int
+evict_send_runs(struct pager *p, struct client *c, enum pagerd_msg_type type,
     const uint64_t *runs, uint32_t nruns)
 {
 	struct batch *b = &c->batch;
@@ -120,7 +122,7 @@ send_move(struct pager *p, struct client *c, const uint64_t *runs,
 {
 	struct batch *b = &c->batch;
 
-	if (send_runs(p, c, PAGERD_MSG_MOVE, runs, nruns) < 0)
+	if (evict_send_runs(p, c, PAGERD_MSG_MOVE, runs, nruns) < 0)
 		return 0;
 	b->npages = 0;
 	for (uint32_t i = 0; i < nruns; i++)
@@ -156,7 +158,8 @@ shared_runs(struct pager *p, struct client *c, uint64_t *runs)
 			if (r != NULL &&
 			    slot_state(region_slot(&p->vm, r,
 				region_page(r, addr))) == SLOT_RESIDENT)
-				n = add_page(runs, n, UNSHARE_PAGES, addr);
+				n = evict_add_page(runs, n, UNSHARE_PAGES,
+				    addr);
 		}
 	return n;
 }
@@ -196,8 +199,8 @@ send_unshare(struct pager *p, struct client *c)
 			return 0;
 		b->npages += PAGERD_RUN_PAGES(runs[i]);
 	}
-	if (b->nshared == 0 ||
-	    send_runs(p, c, PAGERD_MSG_UNSHARE, b->shared, b->nshared) < 0)
+	if (b->nshared == 0 || evict_send_runs(p, c, PAGERD_MSG_UNSHARE,
+				   b->shared, b->nshared) < 0)
 		return 0;
 	b->state = BATCH_UNSHARING;
 	atomic_fetch_add(&budget_of(p, c->space->group)->gauge.parted_pages,
@@ -247,6 +250,7 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 	struct victim victims[BATCH_PAGES];
 	uint64_t runs[BATCH_PAGES];
 	uint32_t n, npages;
+	enum way way;
 
 	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
 	    c->batch.given_up || c->waited_for || c->unverified ||
@@ -254,12 +258,14 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 		return 0;
 	if (c->batch.nshared > 0)
 		return send_unshare(p, c);
-	n = reclaim_pick(&p->vm, c->space, want, victims, BATCH_PAGES, &npages);
+	n = reclaim_pick(&p->vm, c->space, want, victims, BATCH_PAGES, &npages,
+	    &way);
 	if (n == 0)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
 		runs[i] = PAGERD_RUN(victims[i].addr, victims[i].npages);
-	return send_move(p, c, runs, n);
+	return way == WAY_DROP ? drop_start(p, c, runs, n)
+			       : send_move(p, c, runs, n);
 }
 
 static bool
@@ -274,12 +280,16 @@ put_back(struct pager *p, struct client *c, uint32_t i)
 {
 	uint64_t addr = c->batch.addr[i];
 	struct region *r = space_find(c->space, addr);
-	ssize_t n;
+	int rc;
 
 	if (r == NULL)
 		return false;
-	n = uffd_copy(c->uffd, addr, batch_page(p, c, i), PAGE_BYTES, 0);
-	if (n < 0)
+	if (slot_clean(region_slot(&p->vm, r, region_page(r, addr))))
+		rc = uffd_protect(c->uffd, addr, PAGE_BYTES, false);
+	else
+		rc = (int)uffd_copy(c->uffd, addr, batch_page(p, c, i),
+		    PAGE_BYTES, 0);
+	if (rc < 0)
 		return false;
 	region_resident(&p->vm, r, region_page(r, addr));
 	return true;
@@ -297,7 +307,7 @@ captured_dirty(struct pager *p, struct client *c, struct region *r,
 		count(p, C_evictions_zero, 1);
 		return;
 	}
-	if (physblock_new(&p->vm, staged_where(p, c, i), &block) < 0)
+	if (physblock_new(&p->vm, evict_where(p, c, i), &block) < 0)
 		ASSERT(!"blocks were left when the batch was sent");
 	b->block[i] = block;
 	region_out(&p->vm, r, page, block);
@@ -349,8 +359,8 @@ refused(struct pager *p, struct client *c, uint32_t i, uint8_t error)
 	if (error == EBUSY)
 		count(p, C_moves_busy, 1);
 	if (error == EBUSY && c->relatives && !c->batch.unshared)
-		c->batch.nshared = add_page(c->batch.shared, c->batch.nshared,
-		    UNSHARE_PAGES, addr);
+		c->batch.nshared = evict_add_page(c->batch.shared,
+		    c->batch.nshared, UNSHARE_PAGES, addr);
 	if (r != NULL)
 		region_restamp(&p->vm, r, region_page(r, addr));
 }
@@ -452,11 +462,20 @@ evict_lose_agent(struct pager *p, struct client *c)
 			status[i] = was_moved(c, i, flags[i]) ? 0 : EAGAIN;
 		(void)apply_moved(p, c, status);
 		b->nshared = 0;
-	} else if (b->state != BATCH_STORING) {
+	} else if (b->state == BATCH_DROPPING) {
+		drop_done(p, c);
+	} else if (b->state != BATCH_STORING && b->state != BATCH_KEEPING) {
 		if (b->state == BATCH_MOVING)
 			p->moving -= b->npages;
 		b->state = BATCH_IDLE;
 	}
+}
+
+void
+evict_clear_buffer(struct pager *p, const struct client *c)
+{
+	(void)madvise(batch_page(p, c, 0), BATCH_PAGES * PAGE_BYTES,
+	    MADV_DONTNEED);
 }
 
 static int
@@ -467,11 +486,14 @@ done(struct pager *p, struct client *c, int result)
 	uint64_t runs[UNSHARE_PAGES];
 	uint32_t n;
 
+	if (was == BATCH_DROPPING) {
+		drop_done(p, c);
+		return 0;
+	}
 	b->state = BATCH_IDLE;
 	if (was == BATCH_EMPTYING) {
 		set_staged(p, c, 0);
-		(void)madvise(batch_page(p, c, 0), BATCH_PAGES * PAGE_BYTES,
-		    MADV_DONTNEED);
+		evict_clear_buffer(p, c);
 		return 0;
 	}
 	if (was == BATCH_HOLDING) {
@@ -583,7 +605,9 @@ store_slice(struct pager *p, struct client *c)
 			return now_us(p) + FULL_US;
 		stored++;
 	}
-	if (b->next == b->npages)
+	if (b->next == b->npages && b->state == BATCH_KEEPING)
+		drop_kept(p, c);
+	else if (b->next == b->npages)
 		b->state = BATCH_IDLE;
 	client_publish(p, c);
 	return 0;
@@ -592,8 +616,10 @@ store_slice(struct pager *p, struct client *c)
 uint64_t
 evict_step(struct pager *p, struct client *c)
 {
-	if (c->batch.state == BATCH_STORING)
+	if (c->batch.state == BATCH_STORING || c->batch.state == BATCH_KEEPING)
 		return store_slice(p, c);
+	if (c->batch.state == BATCH_DROPPING)
+		return drop_step(p, c);
 	if (c->batch.state == BATCH_IDLE && c->batch.staged > 0 &&
 	    client_has_agent(c) && !c->batch.given_up)
 		send_empty(p, c);
@@ -609,7 +635,7 @@ evict_abandon(struct pager *p, struct client *c, struct group *g)
 	b->staged = 0;
 	if (b->state == BATCH_MOVING)
 		p->moving -= b->npages;
-	if (b->state != BATCH_STORING)
+	if (b->state != BATCH_STORING && b->state != BATCH_KEEPING)
 		return;
 	for (uint32_t i = b->next; i < b->npages; i++)
 		if (b->block[i] != 0 && store_one(p, c, g, i) < 0)

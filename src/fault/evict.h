@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "pagerd/protocol.h"
+
 struct client;
 struct group;
 struct pager;
@@ -35,6 +37,18 @@ int evict_reply(struct pager *, struct client *, const void *packet, size_t n);
  *    area is emptied; returns when to call again, now_us scale
  */
 uint64_t evict_step(struct pager *, struct client *);
+
+/*
+ * For drop.c: runs with one page more, as far as there is room, => their
+ * number; and a request for them
+ */
+uint32_t evict_add_page(uint64_t *runs, uint32_t n, uint32_t max,
+    uint64_t addr);
+int evict_send_runs(struct pager *, struct client *, enum pagerd_msg_type,
+    const uint64_t *runs, uint32_t nruns);
+void evict_clear_buffer(struct pager *, const struct client *);
+/* => where a STAGED block of page i of its batch is */
+uint64_t evict_where(const struct pager *, const struct client *, uint32_t i);
 
 /* => the bytes of a STAGED block */
 const uint8_t *evict_staged(struct pager *, uint64_t where);

@@ -17,7 +17,7 @@
  *
  * Nothing is installed while the client's agent moves pages: a page that the
  * model holds resident may be gone, and an old message about it would fill it
- * with zeros.
+ * with zeros.  Of pages that it drops (drop.c) only their own faults wait.
  */
 #include "fault.h"
 
@@ -27,6 +27,7 @@
 #include "assert.h"
 #include "budget.h"
 #include "client.h"
+#include "drop.h"
 #include "follow.h"
 #include "install.h"
 #include "objects.h"
@@ -260,6 +261,8 @@ faults_resolve(struct pager *p, struct client *c)
 		/* Making room may have set its own agent to work. */
 		if (c->batch.state == BATCH_MOVING)
 			break;
+		if (drop_has(c, f->addr))
+			continue;
 		follow_begin(c, f, &place);
 		rc = resolve(p, c, f);
 		follow_end(p, c, &place);

@@ -62,6 +62,33 @@ home_region(struct pager *p, struct client *c, struct region *r, uint64_t max)
 	return (int64_t)home;
 }
 
+/*
+ * What was dropped while its process forked is there in the child or not, and
+ * clean (drop.c): without us it would be the object's.
+ *
+ * => 0 or -errno
+ */
+static int
+home_clean(struct pager *p, struct client *c)
+{
+	struct region *r;
+	int rc = 0;
+
+	RB_FOREACH(r, region_tree, &c->space->regions) {
+		uint64_t page = 0, n = r->rec->npages;
+
+		if (r->memtype->way != WAY_DROP || r->counts.clean == 0)
+			continue;
+		for (; (page = region_next(&p->vm, r, page, n)) < n; page++) {
+			if (slot_clean(region_slot(&p->vm, r, page)))
+				rc = install_fill(p, c, r, page, 1, false);
+			if (rc < 0 && rc != -ENOENT)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 static void
 let_go(struct pager *p, struct client *c)
 {
@@ -91,6 +118,7 @@ static void
 give_up_agent(struct pager *p, struct client *c)
 {
 	if (c->batch.state == BATCH_STORING ||
+	    c->batch.state == BATCH_KEEPING || c->batch.given_up ||
 	    now_us(p) < c->batch.sent_us + PATIENCE_US)
 		return;
 	if (uffd_unregister(c->uffd_stage, c->space->rec->stage_start,
@@ -117,6 +145,7 @@ home_client(struct pager *p, struct client *c)
 {
 	struct region *r;
 	uint64_t left = SLICE_PAGES;
+	int rc;
 
 	if (c->batch.state != BATCH_IDLE) {
 		give_up_agent(p, c);
@@ -139,6 +168,9 @@ home_client(struct pager *p, struct client *c)
 		return 1;
 	if (is_forking(c))
 		return -EAGAIN;
+	rc = home_clean(p, c);
+	if (rc < 0)
+		return rc;
 	let_go(p, c);
 	return 0;
 }

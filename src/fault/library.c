@@ -530,7 +530,7 @@ serve(struct pager *p, struct mail_library *m)
 	if (c != NULL && c->hold_sent)
 		return false;
 	if (c != NULL)
-		c->waited_for = c->batch.state == BATCH_MOVING;
+		c->waited_for = client_is_taken_from(c);
 	if (c != NULL && c->waited_for)
 		return false;
 	if (p->stop != NULL)

@@ -47,6 +47,8 @@ TAILQ_HEAD(fault_list, fault);
  *	  |                                                   |
  *	  +---EMPTY----> EMPTYING --DONE--> IDLE <--UNSHARING-+
  *	  +---HOLD-----> HOLDING ---DONE--> IDLE
+ *	  |
+ *	  +-> KEEPING --stored, DROP--> DROPPING --DONE, and looked--> IDLE
  */
 enum batch_state {
 	BATCH_IDLE,
@@ -55,6 +57,8 @@ enum batch_state {
 	BATCH_EMPTYING,  /* the agent drops what staging holds */
 	BATCH_UNSHARING, /* the agent makes fork-shared pages its own */
 	BATCH_HOLDING,   /* the agent forks a holder (hold.c) */
+	BATCH_KEEPING,  /* copies are stored of what will be dropped (drop.c) */
+	BATCH_DROPPING, /* the agent drops pages that have copies */
 };
 
 struct batch {
@@ -68,6 +72,8 @@ struct batch {
 	bool given_up; /* at a stop: asked nothing more, answers are late */
 	uint64_t addr[BATCH_PAGES];
 	uint32_t block[BATCH_PAGES]; /* 0: nothing to store */
+	bool copied[BATCH_PAGES];    /* KEEPING: it had no copy before */
+	bool answered;               /* DROPPING: what is gone? */
 	bool unshared;               /* MOVING: what was busy before */
 	uint32_t nshared;            /* runs that MOVE refused as busy */
 	uint64_t shared[BATCH_PAGES];
@@ -203,6 +209,14 @@ static inline bool
 client_has_agent(const struct client *c)
 {
 	return c->sock >= 0;
+}
+
+/* Its agent takes pages away: what is mapped there must not change. */
+static inline bool
+client_is_taken_from(const struct client *c)
+{
+	return c->batch.state == BATCH_MOVING ||
+	       c->batch.state == BATCH_DROPPING;
 }
 
 /* The captured pages of c's batch, in staging order. */

@@ -42,13 +42,26 @@ report(void *ctx, const char *line)
 	problem(ctx, "%s", line);
 }
 
-/* => what is wrong with a page, or NULL */
+/*
+ * In a mapping of a memfd a page that is not there can be write-protected
+ * nevertheless, and looks like one that is swapped.
+ */
+static bool
+is_unclear(const struct region *r, uint8_t flags)
+{
+	return r->object != NULL && !(flags & PEER_PRESENT) &&
+	       flags & PEER_SWAPPED && flags & PEER_PROTECTED;
+}
+
+/* => what is wrong with a page of r, or NULL */
 static const char *
-difference(uint64_t slot, uint8_t flags)
+difference(const struct region *r, uint64_t slot, uint8_t flags)
 {
 	bool there = flags & (PEER_PRESENT | PEER_SWAPPED);
 	bool wp = flags & PEER_PROTECTED;
 
+	if (is_unclear(r, flags))
+		return NULL;
 	switch (slot_state(slot)) {
 	case SLOT_UNKNOWN:
 		return NULL;
@@ -69,7 +82,8 @@ difference(uint64_t slot, uint8_t flags)
 /*
  * The kernel lets go of pages without a word after madvise(2): also of one that
  * was filled between the event and the deed.  Such a page reads zero, which is
- * what the model says of pages that it does not know.
+ * what the model says of pages that it does not know.  And what is being
+ * dropped, or was when its process forked, is as good as out (drop.c).
  */
 static bool
 let_go(struct pager *p, struct region *r, uint64_t addr, uint8_t flags)
@@ -77,10 +91,15 @@ let_go(struct pager *p, struct region *r, uint64_t addr, uint8_t flags)
 	uint64_t page = region_page(r, addr);
 	uint64_t slot = region_slot(&p->vm, r, page);
 
-	if (slot_state(slot) != SLOT_RESIDENT || slot_block(slot) != 0 ||
+	if (slot_state(slot) != SLOT_RESIDENT ||
 	    flags & (PEER_PRESENT | PEER_SWAPPED))
 		return false;
-	region_forget(&p->vm, r, page);
+	if (slot_block(slot) == 0)
+		region_forget(&p->vm, r, page);
+	else if (r->memtype->way == WAY_DROP)
+		region_out(&p->vm, r, page, 0);
+	else
+		return false;
 	return true;
 }
 
@@ -107,8 +126,8 @@ look_again(struct pager *p, uint64_t space, uint64_t addr, const char **what)
 	r = space_find(c->space, addr);
 	*what = NULL;
 	if (r != NULL && !let_go(p, r, addr, flags))
-		*what = difference(region_slot(&p->vm, r, region_page(r, addr)),
-		    flags);
+		*what = difference(r,
+		    region_slot(&p->vm, r, region_page(r, addr)), flags);
 	return 0;
 }
 
@@ -147,7 +166,7 @@ verify_chunk(struct pager *p, struct client *c, struct region *r, uint64_t addr,
 	for (size_t i = 0; i < n; i++)
 		slots[i] = region_slot(&p->vm, r, page + i);
 	for (size_t i = 0; i < n; i++)
-		if (difference(slots[i], flags[i]) != NULL)
+		if (difference(r, slots[i], flags[i]) != NULL)
 			suspect(p, space, addr + i * PAGE_BYTES, m);
 	m->npages += n;
 	return addr + n * PAGE_BYTES;

@@ -33,7 +33,7 @@
 #endif
 
 #define RULE_INSNS 7
-#define MAX_RULES 32
+#define MAX_RULES 40
 #define ANY_ARG (-1)
 
 struct ruleset {
@@ -107,11 +107,17 @@ build(struct ruleset *rs, const struct agent *a)
 	allow(rs, SYS_sendmsg, 0, (uint32_t)a->sock);
 	allow(rs, SYS_ioctl, 1, (uint32_t)UFFDIO_MOVE);
 	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_REGISTER);
+	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_UNREGISTER);
+	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_WRITEPROTECT);
 	allow_ioctl(rs, a->bell_fd, (uint32_t)UFFDIO_ZEROPAGE);
 	allow_ioctl(rs, a->bell_fd, (uint32_t)UFFDIO_WAKE);
 	allow(rs, SYS_read, 0, (uint32_t)a->bell_fd);
 	allow(rs, SYS_madvise, 2, MADV_DONTNEED_LOCKED);
 	allow(rs, SYS_madvise, 2, MADV_POPULATE_WRITE);
+	allow(rs, SYS_madvise, 2, MADV_COLD);
+	allow(rs, SYS_clone, 0, (uint32_t)AGENT_DROP_CLONE);
+	allow(rs, SYS_mremap, ANY_ARG, 0);
+	allow(rs, SYS_mmap, 2, PROT_NONE);
 	allow(rs, SYS_pread64, 0, (uint32_t)a->stat_fd);
 	allow(rs, SYS_pidfd_getfd, 0, (uint32_t)a->pid_fd);
 	allow(rs, SYS_write, ANY_ARG, 0);

@@ -5,6 +5,7 @@
  *	            v                           |
  *	start -> waiting -- MOVE, EMPTY, UNSHARE -> answer
  *	            |
+ *	            +-- DROP ---------------------> agent-drop.c answers
  *	            +-- doorbell -----------------> registers, wakes, waits on
  *	            +-- RELEASE ------------------> ends, the program goes on
  *	            +-- connection lost ----------> the same, or if pages may be
@@ -38,7 +39,8 @@
 #define STAT_NUM_THREADS 20
 #define STAT_EXIT_CODE 52
 
-static void __attribute__((noreturn)) end_thread(int status)
+void
+agent_end_thread(int status)
 {
 	for (;;)
 		sys1(SYS_exit, status);
@@ -65,13 +67,8 @@ tell_program(struct agent *a, const char *line, size_t len)
 		sys3(SYS_write, pfd.fd, line, len);
 }
 
-/*
- * lost: the daemon is gone without a word
- *
- * => what it held of this process is gone with it; once our userfaultfds are
- *    closed those pages would read as zeros
- */
-static void __attribute__((noreturn)) lost(struct agent *a)
+void
+agent_lost(struct agent *a)
 {
 	static const char line[] = "pagerd: lost the daemon that holds part of "
 				   "this program's memory: killing the "
@@ -84,33 +81,37 @@ static void __attribute__((noreturn)) lost(struct agent *a)
 			sys1(SYS_exit_group, 128 + SIGKILL);
 	}
 	agent_disarm(a);
-	end_thread(0);
+	agent_end_thread(0);
 }
 
 /*
- * answer: send a->out
+ * send_packet: of size bytes, header filled in
  *
  * => if it does not go the daemon has closed its end, perhaps while we were
  *    stopped: what it has left in the socket, RELEASE or nothing, says why
  */
 static void
-answer(struct agent *a, uint16_t type, size_t size)
+send_packet(const struct agent *a, struct pagerd_msg *m, uint16_t type,
+    size_t size)
 {
-	struct iovec iov = { .iov_base = &a->out, .iov_len = size };
+	struct iovec iov = { .iov_base = m, .iov_len = size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	a->out.hdr.version = PAGERD_PROTOCOL_VERSION;
-	a->out.hdr.type = type;
-	a->out.hdr.size = (uint32_t)size;
+	m->version = PAGERD_PROTOCOL_VERSION;
+	m->type = type;
+	m->size = (uint32_t)size;
 	sys3(SYS_sendmsg, a->sock, &msg, MSG_NOSIGNAL);
 }
 
-static void
-answer_done(struct agent *a, uint32_t seq, long result)
+void
+agent_send_done(const struct agent *a, uint32_t seq, long result)
 {
-	a->out.done.seq = seq;
-	a->out.done.result = (int32_t)result;
-	answer(a, PAGERD_MSG_DONE, sizeof(a->out.done));
+	struct pagerd_msg_done done = {
+		.seq = seq,
+		.result = (int32_t)result,
+	};
+
+	send_packet(a, &done.hdr, PAGERD_MSG_DONE, sizeof(done));
 }
 
 /*
@@ -217,7 +218,7 @@ do_move(struct agent *a)
 			break;
 		}
 	}
-	answer(a, PAGERD_MSG_MOVED, sizeof(a->out.moved));
+	send_packet(a, &a->out.hdr, PAGERD_MSG_MOVED, sizeof(a->out.moved));
 }
 
 /*
@@ -240,7 +241,7 @@ do_unshare(struct agent *a)
 		if (ret < 0 && result == 0)
 			result = ret;
 	}
-	answer_done(a, seq, result);
+	agent_send_done(a, seq, result);
 }
 
 static int
@@ -267,9 +268,10 @@ runs_valid(const struct pagerd_msg_move *m)
  */
 static void __attribute__((noreturn)) release(struct agent *a)
 {
+	__atomic_store_n(&a->released, 1, __ATOMIC_RELEASE);
 	agent_disarm(a);
 	empty_staging(a);
-	end_thread(0);
+	agent_end_thread(0);
 }
 
 /*
@@ -286,22 +288,24 @@ dispatch(struct agent *a, size_t len)
 
 	if (len < sizeof(*hdr) || hdr->size != len ||
 	    hdr->version != PAGERD_PROTOCOL_VERSION)
-		lost(a);
+		agent_lost(a);
 	if (hdr->type != PAGERD_MSG_RELEASE && hdr->type != PAGERD_MSG_DEPEND)
 		agent_arm(a);
 	if (hdr->type == PAGERD_MSG_MOVE && runs_valid(&a->in.move))
 		do_move(a);
 	else if (hdr->type == PAGERD_MSG_UNSHARE && runs_valid(&a->in.move))
 		do_unshare(a);
+	else if (hdr->type == PAGERD_MSG_DROP && runs_valid(&a->in.move))
+		agent_drop(a);
 	else if (hdr->type == PAGERD_MSG_EMPTY && len == sizeof(a->in.empty))
-		answer_done(a, a->in.empty.seq, empty_staging(a));
+		agent_send_done(a, a->in.empty.seq, empty_staging(a));
 	else if (hdr->type == PAGERD_MSG_DEPEND && len == sizeof(a->in.depend))
 		a->pages_out = 1;
 	else if (hdr->type == PAGERD_MSG_RELEASE &&
 		 len == sizeof(a->in.release))
 		release(a);
 	else
-		lost(a);
+		agent_lost(a);
 }
 
 static int
@@ -315,17 +319,18 @@ is_hold(const struct agent *a, size_t len)
 }
 
 /*
- * The daemon asks for one thing at a time: what is behind HOLD can only be
- * RELEASE, or the end, and nobody waits for the holder any more.  Nobody reads
- * userfaultfd events either, and a fork would wait for that for ever.
+ * The daemon asks for one thing at a time: what is behind HOLD or DROP can only
+ * be RELEASE, or the end, and nobody waits for its answer any more.  Nobody
+ * reads userfaultfd events either, and a fork would wait for that for ever.
  */
-static int
-is_late(const struct agent *a)
+int
+agent_is_late(const struct agent *a)
 {
 	struct pollfd pfd = { .fd = a->sock, .events = POLLIN };
 	struct timespec now = { 0 };
 
-	return (sys5(SYS_ppoll, &pfd, 1, &now, NULL, 0) > 0);
+	return (__atomic_load_n(&a->released, __ATOMIC_ACQUIRE) ||
+		sys5(SYS_ppoll, &pfd, 1, &now, NULL, 0) > 0);
 }
 
 static void
@@ -333,13 +338,13 @@ do_hold(struct agent *a, int sock, int device)
 {
 	const uint32_t seq = a->in.hold.seq;
 
-	if (is_late(a)) {
+	if (agent_is_late(a)) {
 		sys1(SYS_close, sock);
 		sys1(SYS_close, device);
-		answer_done(a, seq, -ECANCELED);
+		agent_send_done(a, seq, -ECANCELED);
 		return;
 	}
-	answer_done(a, seq, holder_start(a, sock, device));
+	agent_send_done(a, seq, holder_start(a, sock, device));
 }
 
 /*
@@ -367,7 +372,7 @@ receive_one(struct agent *a)
 	if (len == -EAGAIN || len == -EINTR || len == -ECONNRESET)
 		return;
 	if (len <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		lost(a);
+		agent_lost(a);
 	if (msg.msg_controllen == 0)
 		dispatch(a, (size_t)len);
 	else if (is_hold(a, (size_t)len) &&
@@ -377,7 +382,7 @@ receive_one(struct agent *a)
 		     CMSG_LEN(PAGERD_HOLD_FDS * sizeof(int)))
 		do_hold(a, fds[0], fds[1]);
 	else
-		lost(a);
+		agent_lost(a);
 }
 
 /*
@@ -434,7 +439,7 @@ end_if_alone(const struct agent *a)
 		return;
 	code = stat_field(line, (size_t)len, STAT_EXIT_CODE);
 	if (stat_field(line, (size_t)len, STAT_NUM_THREADS) == 2)
-		end_thread((int)(code >> 8 & 0xff));
+		agent_end_thread((int)(code >> 8 & 0xff));
 }
 
 /*
@@ -495,7 +500,7 @@ agent_main(void *arg)
 	sys2(SYS_prctl, PR_SET_TIMERSLACK, LOOK_SLACK_NS);
 	if (agent_handshake(a) < 0) {
 		set_phase(a, AGENT_FAILED);
-		end_thread(0);
+		agent_end_thread(0);
 	}
 	agent_bells_open(a);
 	agent_lockdown(a);

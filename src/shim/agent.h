@@ -8,7 +8,11 @@
  * shares neither descriptors nor working directory with the program.
  *
  *	area_start
- *	| guard page | stack | struct agent, rounded up | staging area |
+ *	| guard | drop's stack | guard | stack | struct agent | staging | spare
+ *|
+ *
+ * What waits for the daemon to have read an event, DROP, runs in a thread of
+ * its own for as long as it takes: the agent must see the daemon's end.
  *
  * The area is not inherited by a forked child (MADV_DONTFORK).
  *
@@ -21,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <linux/sched.h>
 #include <stdint.h>
 
 #include <pagerd/protocol.h>
@@ -28,6 +33,10 @@
 #include "doorbell.h"
 
 #define AGENT_STACK_PAGES 12u
+#define AGENT_DROP_STACK_PAGES 4u
+#define AGENT_DROP_CLONE                                                       \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |    \
+	    CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 #define AGENT_HOLDERS_MAX 16u /* snapshots of one process at a time */
 
 enum agent_phase {
@@ -46,6 +55,14 @@ enum agent_step {
 	STEP_HELLO,
 	STEP_READY,
 	STEP_REFUSED,
+};
+
+/* agent; what the thread that drops has got to do */
+struct agent_drop {
+	int32_t tid; /* zero once that thread is off its stack for good */
+	uint32_t seq;
+	uint32_t nruns;
+	uint64_t runs[PAGERD_STAGE_PAGES];
 };
 
 union agent_packet {
@@ -89,10 +106,14 @@ struct agent {
 	int32_t stat_fd;   /* /proc/self/stat, -1 if it could not be had */
 	uint32_t nevents;  /* when to look is counted by these */
 	uint8_t pages_out; /* the daemon may hold pages of this process */
+	uint8_t released;  /* it holds none any more; atomic */
 	uint32_t nholders; /* forked and not seen to end */
 	int32_t holders[AGENT_HOLDERS_MAX];
 	uint32_t bells_filled;
 	uint8_t bell_filled[DOORBELLS]; /* its page is there */
+	uint64_t drop_stack;            /* its upper end */
+	uint64_t spare;                 /* where dropped pages go */
+	struct agent_drop drop;
 	union agent_packet in;
 	union agent_packet out;
 };
@@ -101,6 +122,26 @@ struct agent {
 void agent_main(void *) __attribute__((noreturn));
 /* agent.c: its life after the handshake */
 void agent_serve(struct agent *) __attribute__((noreturn));
+
+/*
+ * agent.c
+ * agent_lost: the daemon is gone without a word
+ * => what it held of this process is gone with it; once our userfaultfds are
+ *    closed those pages would read as zeros
+ *
+ * agent_is_late: => the daemon does not wait any longer for what it asked
+ *
+ * agent_send_done: => if it does not go, what the socket has to read says why
+ *
+ * agent_end_thread: the thread that calls it
+ */
+void agent_lost(struct agent *) __attribute__((noreturn));
+int agent_is_late(const struct agent *);
+void agent_send_done(const struct agent *, uint32_t seq, long result);
+void agent_end_thread(int status) __attribute__((noreturn));
+
+/* agent-drop.c: carry out the DROP in a->in; it is answered later */
+void agent_drop(struct agent *);
 
 /*
  * agent-handshake.c

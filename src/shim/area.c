@@ -17,11 +17,15 @@
 #include "sys.h"
 
 #define PAGE ((size_t)PAGERD_PAGE_SIZE)
-#define STACK_OFFSET PAGE
+#define DROP_STACK_OFFSET PAGE
+#define GUARD_OFFSET (DROP_STACK_OFFSET + AGENT_DROP_STACK_PAGES * PAGE)
+#define STACK_OFFSET (GUARD_OFFSET + PAGE)
 #define STATE_OFFSET (STACK_OFFSET + AGENT_STACK_PAGES * PAGE)
 #define STATE_LEN ((sizeof(struct agent) + PAGE - 1) / PAGE * PAGE)
 #define STAGE_OFFSET (STATE_OFFSET + STATE_LEN)
-#define AREA_LEN (STAGE_OFFSET + PAGERD_STAGE_PAGES * PAGE)
+#define SPARE_OFFSET (STAGE_OFFSET + PAGERD_STAGE_PAGES * PAGE)
+#define SPARE_LEN (PAGERD_STAGE_PAGES * PAGE)
+#define AREA_LEN (SPARE_OFFSET + SPARE_LEN)
 
 /*
  * The agent shares memory, signal handlers and identity with the program, but
@@ -51,7 +55,9 @@ area_map(void)
 	if (area == NULL)
 		return (NULL);
 	if (sys3(SYS_madvise, area, AREA_LEN, MADV_DONTFORK) < 0 ||
-	    sys3(SYS_mprotect, area, PAGE, PROT_NONE) < 0) {
+	    sys3(SYS_mprotect, area, PAGE, PROT_NONE) < 0 ||
+	    sys3(SYS_mprotect, area + GUARD_OFFSET, PAGE, PROT_NONE) < 0 ||
+	    sys3(SYS_mprotect, area + SPARE_OFFSET, SPARE_LEN, PROT_NONE) < 0) {
 		sys2(SYS_munmap, area, AREA_LEN);
 		return (NULL);
 	}
@@ -59,6 +65,8 @@ area_map(void)
 	a->hello.area_start = (uintptr_t)area;
 	a->hello.area_len = AREA_LEN;
 	a->hello.stage_start = (uintptr_t)area + STAGE_OFFSET;
+	a->drop_stack = (uintptr_t)area + GUARD_OFFSET;
+	a->spare = (uintptr_t)area + SPARE_OFFSET;
 	a->sock = a->stage_fd = a->main_fd = a->bell_fd = -1;
 	a->pid_fd = a->stat_fd = -1;
 	return (a);

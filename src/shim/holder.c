@@ -56,6 +56,7 @@ holder_main(struct agent *a, int sock, int device)
 		sys1(SYS_close, sock);
 		a->nholders = 0;
 		a->pages_out = 0;
+		a->drop.tid = 0; /* it may have been ending */
 		a->pid = (int32_t)sys0(SYS_getpid);
 		a->hello.kind = PAGERD_HELLO_HOLD;
 		a->hello.agent_tid = (uint32_t)a->pid;

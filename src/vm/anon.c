@@ -33,7 +33,7 @@ anon_writable(const struct vm *vm, const struct region *r, uint64_t page)
 const struct memtype memtype_anon = {
 	.name = "anon",
 	.own_pages = true,
-	.movable = true,
+	.way = WAY_MOVE,
 	.frozen = true,
 	.plan = anon_plan,
 	.keep_copy = keep_unless_written,

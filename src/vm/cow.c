@@ -16,6 +16,7 @@ const struct memtype memtype_cow = {
 	.name = "cow",
 	.object = true,
 	.own_pages = true,
+	.way = WAY_DROP,
 	.frozen = true,
 	.sources = 1 << SOURCE_SNAPSHOT,
 	.plan = overlay_plan,

@@ -13,6 +13,7 @@ const struct memtype memtype_image = {
 	.name = "image",
 	.object = true,
 	.own_pages = true,
+	.way = WAY_DROP,
 	.frozen = true,
 	.sources = 1 << SOURCE_IMAGE,
 	.plan = overlay_plan,

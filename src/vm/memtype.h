@@ -76,15 +76,21 @@ enum leave {
 	LEAVE_CAPTURE, /* store it first; object_out() */
 };
 
+/*
+ * How pages of a client's own leave it: the kernel moves those of anonymous
+ * mappings alone (UFFDIO_MOVE).
+ */
+enum way {
+	WAY_NONE, /* they do not, or there are none */
+	WAY_MOVE, /* the agent moves them: captured in one step with that */
+	WAY_DROP, /* a copy is stored, then the agent drops them */
+};
+
 struct memtype {
 	const char *name;
-	bool object;    /* its regions map an object */
-	bool own_pages; /* slots of its regions are used */
-	/*
-	 * Pages of its own can be taken out of a client: the kernel moves
-	 * those of anonymous mappings alone (UFFDIO_MOVE).
-	 */
-	bool movable;
+	bool object;     /* its regions map an object */
+	bool own_pages;  /* slots of its regions are used */
+	enum way way;    /* in which pages of its own leave */
 	bool frozen;     /* a fork keeps what it shows: snapshots have it */
 	uint8_t sources; /* of its objects: bits by enum source_kind */
 

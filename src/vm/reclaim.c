@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 
-#include "memtype.h"
 #include "vm.h"
 
 void
@@ -32,7 +31,8 @@ struct sweep {
 	struct vm *vm;
 	const struct group *group;
 	uint32_t want, max;
-	bool pinned; /* some pages of the object are: look at each */
+	bool pinned;  /* some pages of the object are: look at each */
+	enum way way; /* of the victims; WAY_NONE: there are none yet */
 	struct victim *victims;
 	uint32_t nvictims, npages;
 };
@@ -71,14 +71,18 @@ sweep_region(struct sweep *s, const struct region *r, uint64_t from,
     uint64_t to)
 {
 	uint64_t page = region_page(r, from), end = region_page(r, to);
+	enum way way = r->memtype->way;
 
 	for (; s->npages < s->want; page++) {
 		page = region_next(s->vm, r, page, end);
 		if (page == end)
 			return to;
-		if (is_victim(s, region_slot(s->vm, r, page)) &&
+		if (!is_victim(s, region_slot(s->vm, r, page)))
+			continue;
+		if ((s->way != WAY_NONE && s->way != way) ||
 		    !take(s, region_addr(r, page)))
 			break;
+		s->way = way;
 	}
 	return region_addr(r, page);
 }
@@ -94,7 +98,7 @@ sweep_range(struct sweep *s, struct space *sp, uint64_t from, uint64_t to)
 		uint64_t a = r->rec->start > from ? r->rec->start : from;
 		uint64_t b = region_end(r) < to ? region_end(r) : to;
 
-		if (r->counts.resident == 0 || !r->memtype->movable ||
+		if (r->counts.resident == 0 || r->memtype->way == WAY_NONE ||
 		    r->rec->flags & (REGION_PINNED | REGION_EXCLUDED))
 			continue;
 		at = sweep_region(s, r, a, b);
@@ -106,7 +110,7 @@ sweep_range(struct sweep *s, struct space *sp, uint64_t from, uint64_t to)
 
 uint32_t
 reclaim_pick(struct vm *vm, struct space *sp, uint32_t want,
-    struct victim *victims, uint32_t max, uint32_t *npages)
+    struct victim *victims, uint32_t max, uint32_t *npages, enum way *way)
 {
 	struct sweep s = { .vm = vm,
 		.group = sp->group,
@@ -119,6 +123,7 @@ reclaim_pick(struct vm *vm, struct space *sp, uint32_t want,
 	if (sp->hand == UINT64_MAX)
 		sp->hand = sweep_range(&s, sp, 0, start);
 	*npages = s.npages;
+	*way = s.way;
 	return s.nvictims;
 }
 

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "memtype.h"
+
 struct group;
 struct object;
 struct space;
@@ -32,12 +34,14 @@ void reclaim_installed(struct group *, uint64_t n);
 /*
  * reclaim_pick: up to want pages of sp, at most max runs of them
  *
+ * => all of them leave in one way, that of the first; the sweep ends at one
+ *    that leaves in another
  * => the hand moves on; the pages stay as they are; pinned regions are left
  *    out
  * => returns the number of runs; *npages is their sum
  */
 uint32_t reclaim_pick(struct vm *, struct space *, uint32_t want,
-    struct victim *, uint32_t max, uint32_t *npages);
+    struct victim *, uint32_t max, uint32_t *npages, enum way *);
 
 /*
  * reclaim_pick_object: the same for the frames of an object

@@ -312,18 +312,33 @@ region_continued(struct vm *vm, struct region *r, uint64_t page, bool writable)
 }
 
 void
+region_kept(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
+{
+	uint64_t slot = region_slot(vm, r, page);
+
+	ASSERT(block != 0 && slot_state(slot) == SLOT_RESIDENT);
+	drop(vm, region_set(vm, r, page,
+		     slot_make(SLOT_RESIDENT, block, slot_age(slot), true)));
+}
+
+void
+region_protect_page(struct vm *vm, struct region *r, uint64_t page)
+{
+	uint64_t slot = region_slot(vm, r, page);
+
+	if (slot_state(slot) == SLOT_RESIDENT)
+		(void)region_set(vm, r, page,
+		    slot_make(SLOT_RESIDENT, slot_block(slot), slot_age(slot),
+			true));
+}
+
+void
 region_protect(struct vm *vm, struct region *r)
 {
 	uint64_t n = r->rec->npages, page;
 
-	for (page = 0; (page = region_next(vm, r, page, n)) < n; page++) {
-		uint64_t slot = region_slot(vm, r, page);
-
-		if (slot_state(slot) == SLOT_RESIDENT)
-			(void)region_set(vm, r, page,
-			    slot_make(SLOT_RESIDENT, slot_block(slot),
-				slot_age(slot), true));
-	}
+	for (page = 0; (page = region_next(vm, r, page, n)) < n; page++)
+		region_protect_page(vm, r, page);
 }
 
 void

@@ -133,7 +133,13 @@ void region_written(struct vm *, struct region *, uint64_t page);
 /* => shows the object's frame; writable: as region_written() */
 void region_continued(struct vm *, struct region *, uint64_t page,
     bool writable);
-/* => every resident page is write-protected now, as a fork does it */
+/*
+ * => in the client, write-protected; block, which has its bytes, is its copy
+ *    from now on
+ */
+void region_kept(struct vm *, struct region *, uint64_t page, uint32_t block);
+/* => if resident, write-protected now, as a fork does it; or all that are */
+void region_protect_page(struct vm *, struct region *, uint64_t page);
 void region_protect(struct vm *, struct region *);
 /* => not in the client; block has the bytes (0: the one it names already) */
 void region_out(struct vm *, struct region *, uint64_t page, uint32_t block);

@@ -1,17 +1,19 @@
 /*
  * arena.c: memory that a program asks pagerd for, by libpagerd
  *
- * usage: arena anon MIB | shared MIB | clones MIB COUNT | alone MIB
+ * usage: arena anon MIB | shared MIB | clones MIB COUNT | written MIB COUNT |
+ *	alone MIB
  *
  * Every page has a tag that says what is in it, as in the other programs.
  *
  *	anon	map, push out, cut, extend, fork, advise
  *	shared	two programs write the two halves of one memory by turns
  *	clones	COUNT programs clone a snapshot, read all of it, write halves
+ *	written	COUNT programs clone it, write halves, and all that has to go
  *	alone	all kinds at a time; the daemon stops, and they are still right
  *	depend	a clone that nobody has read yet; the daemon is killed
  *
- * "peer" and "cloner" are what it starts itself as.
+ * "peer", "cloner" and "writer" are what it starts itself as.
  */
 #include "live.h"
 #include "others.h"
@@ -21,6 +23,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,8 +291,9 @@ is_mine(size_t page, unsigned int who)
 	return ((page >> 3) + who) % 2 == 0;
 }
 
-static void
-op_cloner(const char *name, unsigned int who)
+/* => all that the snapshot has in the arena */
+static struct area
+clone_area(const char *name)
 {
 	struct pagerd_region r;
 	struct area a;
@@ -301,19 +306,117 @@ op_cloner(const char *name, unsigned int who)
 	a.tags = live_map_shared(a.npages * sizeof(*a.tags));
 	for (size_t i = 0; i < a.npages; i++)
 		a.tags[i] = live_tag(1, i);
+	return a;
+}
+
+static void
+write_mine(struct area *a, unsigned int who, uint64_t salt)
+{
+	for (size_t i = 0; i < a->npages; i++)
+		if (is_mine(i, who)) {
+			a->tags[i] = live_tag(salt, i);
+			page_fill(a->base + i * PAGE, a->tags[i]);
+		}
+}
+
+static void
+op_cloner(const char *name, unsigned int who)
+{
+	struct area a = clone_area(name);
+
 	area_verify(&a, 0, a.npages, "cloned");
 	live_say(STDOUT_FILENO, 1);
 	(void)live_hear(STDIN_FILENO); /* all have read all */
 	live_say(STDOUT_FILENO, live_pss(a.base));
 	(void)live_hear(STDIN_FILENO);
-	for (size_t i = 0; i < a.npages; i++)
-		if (is_mine(i, who)) {
-			a.tags[i] = live_tag(100 + who, i);
-			page_fill(a.base + i * PAGE, a.tags[i]);
-		}
+	write_mine(&a, who, 100 + who);
 	area_verify(&a, 0, a.npages, "half written");
 	live_say(STDOUT_FILENO, query(a.base).users);
 	(void)live_hear(STDIN_FILENO);
+	area_verify(&a, 0, a.npages, "at the end");
+}
+
+/* What a child has and writes is its own, in memory or not. */
+static void
+writer_child(const struct area *a, unsigned int who)
+{
+	struct area copy = *a;
+	pid_t pid;
+
+	copy.tags = live_map_shared(a->npages * sizeof(*a->tags));
+	memcpy(copy.tags, a->tags, a->npages * sizeof(*a->tags));
+	pid = fork();
+	if (pid < 0)
+		live_die("fork: %s", strerror(errno));
+	if (pid == 0) {
+		area_verify(&copy, 0, copy.npages, "in a clone's child");
+		write_mine(&copy, who, 300 + who);
+		area_verify(&copy, 0, copy.npages, "written by a child");
+		_exit(0);
+	}
+	write_mine(&(struct area){ a->base, a->npages / 4, a->tags }, who,
+	    400 + who);
+	live_wait(pid, "a clone's child");
+}
+
+static atomic_bool pressing;
+
+/* A thread that writes the upper half over and over: something has to go. */
+static void *
+press(void *arg)
+{
+	struct area *a = arg;
+
+	for (uint64_t salt = 500; pressing; salt++)
+		area_fill(a, a->npages / 2, a->npages - a->npages / 2, salt);
+	return NULL;
+}
+
+/* What is thrown away, while it goes or is gone, is the snapshot's again. */
+static void
+throw_away(struct area *a)
+{
+	size_t half = a->npages / 2, from, n;
+	uint64_t rng = live_seed();
+	pthread_t thread;
+
+	pressing = true;
+	if (pthread_create(&thread, NULL, press, a) != 0)
+		live_die("no thread");
+	for (unsigned int round = 0; round < 200; round++) {
+		from = live_rng(&rng) % half;
+		n = 1 +
+		    live_rng(&rng) % (half - from < 512 ? half - from : 512);
+		area_fill(a, from, n, 600 + round);
+		from += live_rng(&rng) % n;
+		n = 1 +
+		    live_rng(&rng) % (half - from < 256 ? half - from : 256);
+		if (madvise(a->base + from * PAGE, n * PAGE, MADV_DONTNEED) < 0)
+			live_die("madvise: %s", strerror(errno));
+		for (size_t i = from; i < from + n; i++)
+			a->tags[i] = live_tag(1, i);
+		area_verify(a, from, n, "thrown away");
+	}
+	pressing = false;
+	pthread_join(thread, NULL);
+}
+
+static void
+op_writer(const char *name, unsigned int who)
+{
+	struct area a = clone_area(name);
+
+	write_mine(&a, who, 100 + who);
+	area_verify(&a, 0, a.npages, "half written");
+	live_say(STDOUT_FILENO, query(a.base).out);
+	(void)live_hear(STDIN_FILENO); /* all have written */
+	area_verify(&a, 0, a.npages, "again");
+	live_say(STDOUT_FILENO, 0);
+	(void)live_hear(STDIN_FILENO);
+	if (who == 0)
+		writer_child(&a, who);
+	else if (who == 1)
+		throw_away(&a);
 	area_verify(&a, 0, a.npages, "at the end");
 }
 
@@ -349,6 +452,32 @@ op_clones(size_t npages, unsigned int n)
 		live_wait(c[(i * 3 + 1) % n].pid, "a clone");
 	area_verify(&a, 0, npages, "what was cloned");
 	must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap");
+}
+
+static void
+op_written(size_t npages, unsigned int n)
+{
+	char name[32], who[16];
+	char *argv[] = { program_invocation_name, "writer", "1", name, who,
+		NULL };
+	struct live_other c[CLONES_MAX] = { 0 };
+	struct area a;
+
+	snprintf(name, sizeof(name), "live-%d", (int)getpid());
+	area_map(&a, npages, NULL, 0);
+	area_fill(&a, 0, npages, 1);
+	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(who, sizeof(who), "%u", i);
+		live_start(&c[i], argv);
+	}
+	if (live_ask_all(c, n) < n * npages / 2 * PAGE - live_limit())
+		live_die("what was written has not gone");
+	(void)live_ask_all(c, n);
+	for (unsigned int i = 0; i < n; i++)
+		live_wait(c[i].pid, "a clone");
+	must(pagerd_drop(pager, name), "pagerd_drop");
 }
 
 /* What was a page of the snapshot is one of its clone. */
@@ -434,6 +563,10 @@ main(int argc, char **argv)
 		op_shared(n);
 	else if (strcmp(op, "clones") == 0 && argc == 4)
 		op_clones(n, (unsigned int)atoi(argv[3]));
+	else if (strcmp(op, "written") == 0 && argc == 4)
+		op_written(n, (unsigned int)atoi(argv[3]));
+	else if (strcmp(op, "writer") == 0 && argc == 5)
+		op_writer(argv[3], (unsigned int)atoi(argv[4]));
 	else if (strcmp(op, "alone") == 0)
 		op_alone(n);
 	else if (strcmp(op, "depend") == 0)
@@ -445,7 +578,8 @@ main(int argc, char **argv)
 	else
 		live_die("no such operation");
 	pagerd_close(pager);
-	if (strcmp(op, "peer") != 0 && strcmp(op, "cloner") != 0)
+	if (strcmp(op, "peer") != 0 && strcmp(op, "cloner") != 0 &&
+	    strcmp(op, "writer") != 0)
 		printf("%s: fine\n", op);
 	return 0;
 }

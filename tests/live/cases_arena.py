@@ -54,6 +54,51 @@ add('arena-clones-large', 'clones', '256', '8', limit=4096, suite='long',
     timeout=900)
 
 
+def written(mib, count, limit):
+    """What clones have written leaves, within the budget."""
+    def case(live):
+        daemon = live.daemon()
+        run = Run(live, [live.prog('arena'), 'written', str(mib), str(count)],
+                  limit=limit * MIB, daemon=daemon)
+        run.wait(600)
+        drops = daemon.call('GetStats')['counters']['drops']
+        print('managed: %s, %d drops' % (run.line(), drops))
+        check(run.stdout() == 'written: fine\n', 'it says: %s' %
+              run.stdout())
+        check(drops > 0, 'nothing was dropped')
+        check(run.summary()['evicted_pages'] >= count * mib * MIB // 8192,
+              'what was written has not gone')
+        run.expect_budget()
+        daemon.expect_idle()
+    return case
+
+
+CASES['arena-clones-written'] = ('live', 600, written(64, 8, 48))
+
+
+def die(live):
+    """The daemon is killed while agents drop pages: nobody waits for ever."""
+    def drops():
+        return daemon.call('GetStats')['counters']['drops']
+
+    for number in range(6):
+        daemon = live.daemon('daemon%d' % number)
+        run = Run(live, [live.prog('arena'), 'written', '32', '3'],
+                  limit=16 * MIB, daemon=daemon)
+        wait_for('pages to be dropped', lambda: drops() > 0, 60)
+        time.sleep(live.random.uniform(0.0, 0.3))
+        orphans = descendants_of(run.proc.pid)
+        daemon.kill()
+        live.daemons.remove(daemon)
+        wait_for('all programs to end', lambda: not any(
+            os.path.exists('/proc/%d/fd/0' % pid) for pid in orphans), 30)
+        run.wait(60, status=None)
+        check(run.proc.returncode != 0, 'it goes on without a daemon')
+
+
+CASES['arena-die'] = ('live', 300, die)
+
+
 def at_end(live, daemon, act, limit=16):
     """Runs "alone", and acts when all its kinds of memory are in use."""
     acted = threading.Event()

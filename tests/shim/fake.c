@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -830,8 +831,9 @@ fake_peek(const struct fake_space *s, uint64_t addr, void *buf, size_t len)
 	return (got == (ssize_t)len ? 0 : -1);
 }
 
-int
-fake_keep(struct fake *f, struct fake_space *s, unsigned int pos, uint64_t addr)
+/* keep: what is at from, to be filled back at addr */
+static int
+keep(struct fake *f, struct fake_space *s, uint64_t from, uint64_t addr)
 {
 	struct fake_page *page;
 	int ret = -1;
@@ -839,8 +841,81 @@ fake_keep(struct fake *f, struct fake_space *s, unsigned int pos, uint64_t addr)
 	pthread_mutex_lock(&f->lock);
 	page = add_page(f, s->id, addr);
 	if (page != NULL)
-		ret = fake_peek(s, s->hello.stage_start + pos * PAGE,
-		    page->data, PAGE);
+		ret = fake_peek(s, from, page->data, PAGE);
 	pthread_mutex_unlock(&f->lock);
+	return (ret);
+}
+
+int
+fake_keep(struct fake *f, struct fake_space *s, unsigned int pos, uint64_t addr)
+{
+	return (keep(f, s, s->hello.stage_start + pos * PAGE, addr));
+}
+
+int
+fake_drop(struct fake *f, struct fake_space *s, const uint64_t *runs,
+    unsigned int nruns, int32_t *result)
+{
+	struct pagerd_msg_drop m = { 0 };
+	struct pagerd_msg_done done;
+	size_t len = fill_runs(f, &m, PAGERD_MSG_DROP, runs, nruns);
+	ssize_t got;
+
+	for (unsigned int i = 0; i < nruns; i++)
+		for (unsigned int k = 0; k < PAGERD_RUN_PAGES(runs[i]); k++) {
+			uint64_t addr = PAGERD_RUN_ADDR(runs[i]) + k * PAGE;
+
+			if (keep(f, s, addr, addr) < 0)
+				return (-1);
+		}
+	got = ask(s, &m, len, &done, sizeof(done));
+	if (check_done(&done, got, m.seq) < 0)
+		return (-1);
+	*result = done.result;
+	return (0);
+}
+
+int
+fake_drop_and_release(struct fake *f, struct fake_space *s, uint64_t addr)
+{
+	const uint64_t run = PAGERD_RUN(addr, 1);
+	struct pagerd_msg_drop m = { 0 };
+	size_t len = fill_runs(f, &m, PAGERD_MSG_DROP, &run, 1);
+	struct pagerd_msg_release release;
+	struct pagerd_msg_done done;
+	int ret;
+
+	set_hdr(&release.hdr, PAGERD_MSG_RELEASE, sizeof(release));
+	if (kill(s->pid, SIGSTOP) < 0)
+		return (-1);
+	ret = send_packet(s->sock, &m, len, -1);
+	if (ret == 0)
+		ret = send_packet(s->sock, &release, sizeof(release), -1);
+	kill(s->pid, SIGCONT);
+	while (ret == 0 && recv(s->sock, &done, sizeof(done), 0) > 0)
+		;
+	return (ret);
+}
+
+int
+fake_stall_drop(struct fake *f, struct fake_space *s, uint64_t addr)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	const uint64_t run = PAGERD_RUN(addr, 1);
+	struct pagerd_msg_drop m = { 0 };
+	size_t len = fill_runs(f, &m, PAGERD_MSG_DROP, &run, 1);
+	int ret, ms;
+	char byte;
+
+	pthread_mutex_lock(&f->lock);
+	ret = send_packet(s->sock, &m, len, -1);
+	for (ms = 0; fake_peek(s, addr, &byte, 1) == 0; ms++) {
+		if (ms == FAKE_WAIT_MS)
+			ret = -1;
+		if (ret < 0)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	fake_hang_up(s);
 	return (ret);
 }

@@ -95,6 +95,16 @@ int fake_unshare(struct fake *, struct fake_space *, const uint64_t *runs,
  */
 int fake_stall(struct fake *, struct fake_space *, uint64_t addr);
 int fake_go_on(struct fake *, struct fake_space *);
+/* Keeps the pages, to be filled back when touched, and has them dropped. */
+int fake_drop(struct fake *, struct fake_space *, const uint64_t *runs,
+    unsigned int nruns, int32_t *result);
+/*
+ * fake_stall_drop: the page at addr is being dropped, and the daemon reads of
+ * nothing and hangs up
+ */
+int fake_stall_drop(struct fake *, struct fake_space *, uint64_t addr);
+/* Both are there before its process goes on, which had been stopped. */
+int fake_drop_and_release(struct fake *, struct fake_space *, uint64_t addr);
 int fake_empty(struct fake *, struct fake_space *);
 int fake_release(struct fake_space *);
 void fake_hang_up(struct fake_space *);

@@ -116,6 +116,16 @@ arm(struct run *r, struct fake_space *s)
 	return (fake_empty(&r->fake, s));
 }
 
+static int
+killed_with_message(struct run *r)
+{
+	int status = run_wait(r);
+
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CHECK(strncmp(run_stderr(r), "pagerd: lost the daemon", 23) == 0);
+	return (0);
+}
+
 /* ---- cases ---- */
 
 /* Without both variables the shim does nothing, and says nothing. */
@@ -399,6 +409,60 @@ case_unshare_error(struct run *r)
 	CHECK(fake_unshare(&r->fake, s, &run, 1, &result) == 0);
 	CHECK(result == -ENOMEM);
 	return (0);
+}
+
+/* The same pages again and again: what was kept is filled back. */
+static int
+case_drop(struct run *r)
+{
+	struct fake_space *s = start(r);
+	uint64_t addr, runs[3];
+	int32_t result;
+
+	CHECK(s != NULL && (addr = adopt(r, s, 64, "")) != 0);
+	for (unsigned int i = 0; i < 50; i++) {
+		runs[0] = PAGERD_RUN(addr, 1);
+		runs[1] = PAGERD_RUN(addr + 8 * PAGE, 40);
+		runs[2] = PAGERD_RUN(addr + (50 + i % 14) * PAGE, 1);
+		CHECK(fake_drop(&r->fake, s, runs, 3, &result) == 0);
+		CHECK(result == 0 && absent(s, addr));
+		CHECK(!absent(s, addr + PAGE) && absent(s, addr + 47 * PAGE));
+		CHECK(absent(s, addr + (50 + i % 14) * PAGE));
+		CHECK_SAYS("verify", "ok");
+	}
+	return (0);
+}
+
+/* Nobody waits for it any more, and nobody could bring the page back. */
+static int
+case_drop_late(struct run *r)
+{
+	struct fake_space *s = start(r);
+	uint64_t addr;
+
+	CHECK(s != NULL && (addr = adopt(r, s, 16, "")) != 0);
+	for (unsigned int i = 0; i < 16; i++)
+		CHECK(!absent(s, addr + i * PAGE));
+	CHECK(fake_drop_and_release(&r->fake, s, addr) == 0);
+	for (unsigned int i = 0; i < 16; i++)
+		CHECK(!absent(s, addr + i * PAGE));
+	CHECK_SAYS("verify", "ok");
+	return (0);
+}
+
+/* It waits for a daemon that is gone: somebody sees that all the same. */
+static int
+case_drop_lost(struct run *r)
+{
+	struct fake_space *s = start(r);
+	uint64_t addr;
+	int ret;
+
+	CHECK(s != NULL && (addr = adopt(r, s, 16, "")) != 0);
+	CHECK(fake_stall_drop(&r->fake, s, addr) == 0);
+	ret = killed_with_message(r);
+	pthread_mutex_unlock(&r->fake.lock);
+	return (ret);
 }
 
 static int
@@ -1013,16 +1077,6 @@ case_daemon_lost_early(struct run *r)
 }
 
 static int
-killed_with_message(struct run *r)
-{
-	int status = run_wait(r);
-
-	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	CHECK(strncmp(run_stderr(r), "pagerd: lost the daemon", 23) == 0);
-	return (0);
-}
-
-static int
 case_daemon_lost(struct run *r)
 {
 	struct fake_space *s = start(r);
@@ -1234,6 +1288,9 @@ static const struct test_case {
 	CASE(move_huge),
 	CASE(move_shared),
 	CASE(unshare_error),
+	CASE(drop),
+	CASE(drop_late),
+	CASE(drop_lost),
 	CASE(locked_memory),
 	CASE(fresh_unarmed),
 	CASE(fresh),

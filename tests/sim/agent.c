@@ -67,11 +67,12 @@ agent_map_area(struct agent *a)
 	uint32_t from = SIM_PAGES / 2 + sim_below(200);
 	struct vma *v;
 
-	a->area_len = AREA_PAGES + PAGERD_STAGE_PAGES;
+	a->area_len = AREA_PAGES + PAGERD_STAGE_PAGES + 1;
 	a->area = vma_gap(p, from, ARENA_START, a->area_len);
 	if (a->area == SIM_PAGES)
 		return false;
 	a->stage = a->area + AREA_PAGES;
+	a->spare = a->stage + PAGERD_STAGE_PAGES;
 	v = vma_map(p, a->area, a->area + a->area_len);
 	v->dontfork = v->agent = true;
 	a->stage_ctx = ctx_new(p, false);
@@ -107,7 +108,7 @@ agent_ready(const struct agent *a)
 	if (a->state == AGENT_NONE || a->state == AGENT_GONE || a->stopped)
 		return false;
 	if (a->w.state != WAIT_IDLE && a->w.state != WAIT_WOKEN)
-		return false;
+		return a->state == AGENT_DROPPING && a->daemon_closed;
 	if (a->state == AGENT_HELLO && !a->connected)
 		return false; /* the daemon has not looked at HELLO yet */
 	if (a->state == AGENT_HELLO || a->state == AGENT_IDLE)
@@ -166,9 +167,24 @@ fork_fails(struct agent *a)
 	a->child = NULL;
 }
 
+/* What waits for the event is another thread: this one goes on. */
+static void
+drop_ends(struct agent *a)
+{
+	ctx_cancel(&a->w);
+	if (a->dropped > 0)
+		ctx_change_end(a->proc->main);
+	a->dropped = 0;
+	a->told = false;
+}
+
 void
 agent_kill(struct agent *a)
 {
+	if (a->state == AGENT_DROPPING) {
+		agent_counts.drops_killed += a->dropped > 0;
+		drop_ends(a);
+	}
 	ctx_cancel(&a->w);
 	if (a->state == AGENT_FORKING && a->child != NULL) {
 		agent_counts.forks_killed++;
@@ -462,6 +478,76 @@ step_unshare(struct agent *a)
 	}
 }
 
+/* => pages that one call can drop; what is locked stays */
+static uint32_t
+drop_some(struct agent *a, uint32_t pg, uint32_t n)
+{
+	struct proc *p = a->proc;
+	struct vma *v = vma_find(p, pg);
+
+	if (v != NULL && v->end < pg + n) {
+		agent_counts.drops_split++;
+		n = 1;
+	}
+	if (v == NULL || sim_one_in(60)) {
+		agent_counts.drops_failed++;
+		return v == NULL ? 1 : n;
+	}
+	if (v->memfile == NULL || v->shared || v->fresh || v->ctx == NULL)
+		sim_fail("agent of %u is asked to drop page %u", p->pid, pg);
+	sim_trace("agent of %u drops %u +%u", p->pid, pg, n);
+	for (uint32_t i = pg; i < pg + n; i++)
+		agent_counts.dropped_pages += !pte_none(&p->pte[i]);
+	mm_zap(p, pg, pg + n);
+	a->pages_out = true;
+	a->dropped = n;
+	ctx_change_begin(p->main);
+	a->w.msg = (struct uffd_message){
+		.kind = UFFD_REMAP,
+		.fd = -1,
+		.addr = addr_of(pg),
+		.to = addr_of(a->spare),
+		.len = (uint64_t)n * PAGE_SIZE,
+	};
+	if (sim.opt.breaks == BREAK_DROP_ASTRAY)
+		a->w.msg.to = addr_of(ARENA_START + sim_below(ARENA_PAGES - n));
+	return n;
+}
+
+/* Whoever asked has gone: nobody would read the event. */
+static bool
+is_late(const struct agent *a)
+{
+	return !TAILQ_EMPTY(&a->in) || a->daemon_closed;
+}
+
+static void
+step_drop(struct agent *a)
+{
+	const struct pagerd_msg_move *m = &a->current->move;
+	uint64_t run;
+
+	if (a->told) {
+		drop_ends(a);
+	} else if (a->dropped > 0 && !sim.settling && sim_one_in(60)) {
+		proc_kill(a->proc);
+	} else if (a->dropped > 0) {
+		a->told = true;
+		ctx_event(a->proc->main, &a->w);
+	} else if (a->run == m->nruns || is_late(a)) {
+		agent_counts.drops_late += a->run < m->nruns;
+		answer_done(a);
+	} else {
+		run = m->runs[a->run];
+		a->page += drop_some(a, page_of(PAGERD_RUN_ADDR(run)) + a->page,
+		    PAGERD_RUN_PAGES(run) - a->page);
+		if (a->page == PAGERD_RUN_PAGES(run)) {
+			a->run++;
+			a->page = 0;
+		}
+	}
+}
+
 static void
 check_runs(const struct packet *k)
 {
@@ -601,6 +687,7 @@ fork_holder(struct agent *a)
 	a->child->agent->area = a->area;
 	a->child->agent->area_len = a->area_len;
 	a->child->agent->stage = a->stage;
+	a->child->agent->spare = a->spare;
 	p->nforks++;
 	agent_counts.forks++;
 	sim_trace("agent of %u forks holder %u", p->pid, a->child->pid);
@@ -622,13 +709,6 @@ holder_runs(struct agent *a)
 	c->agent->state = AGENT_ANCHOR;
 	c->agent->stopped = sim_one_in(12);
 	answer_done(a);
-}
-
-/* Whoever asked has gone: nobody would read the event. */
-static bool
-is_late(const struct agent *a)
-{
-	return !TAILQ_EMPTY(&a->in) || a->daemon_closed;
 }
 
 static void
@@ -667,6 +747,11 @@ dispatch(struct agent *a)
 		agent_counts.unshares++;
 		begin_runs(a, AGENT_UNSHARING);
 		break;
+	case PAGERD_MSG_DROP:
+		agent_counts.drops++;
+		a->told = false;
+		begin_runs(a, AGENT_DROPPING);
+		break;
 	case PAGERD_MSG_EMPTY:
 		empty_staging(a);
 		a->result = 0;
@@ -677,6 +762,8 @@ dispatch(struct agent *a)
 		break;
 	case PAGERD_MSG_DEPEND:
 		a->pages_out = true;
+		packet_free(a->current);
+		a->current = NULL;
 		break;
 	case PAGERD_MSG_RELEASE:
 		take_release(a);
@@ -735,6 +822,14 @@ step_anchor(struct agent *a)
 	agent_hello(a, &anchor);
 }
 
+/* SIGSTOP comes before what it was asked to do is begun. */
+static bool
+is_stopped_by(uint16_t type)
+{
+	return (type == PAGERD_MSG_HOLD && sim_one_in(6)) ||
+	       (type == PAGERD_MSG_DROP && sim_one_in(6));
+}
+
 static void
 receive(struct agent *a)
 {
@@ -744,7 +839,7 @@ receive(struct agent *a)
 		lost(a);
 		return;
 	}
-	if (a->current->hdr.type == PAGERD_MSG_HOLD && sim_one_in(6)) {
+	if (is_stopped_by(a->current->hdr.type)) {
 		agent_stop(a);
 		a->current = NULL;
 		return;
@@ -758,6 +853,12 @@ agent_step(struct agent *a)
 {
 	if (a->w.state == WAIT_WOKEN)
 		a->w.state = WAIT_IDLE;
+	if (a->state == AGENT_DROPPING && a->w.state != WAIT_IDLE) {
+		drop_ends(a);
+		packet_free(a->current);
+		a->current = NULL;
+		a->state = AGENT_IDLE;
+	}
 	SIM_CHECK(a->w.state == WAIT_IDLE);
 	if (a->mood == MOOD_SILENT) { /* only a dead connection moves it */
 		lost(a);
@@ -779,6 +880,9 @@ agent_step(struct agent *a)
 		break;
 	case AGENT_FORKING:
 		step_hold(a);
+		break;
+	case AGENT_DROPPING:
+		step_drop(a);
 		break;
 	case AGENT_NONE:
 	case AGENT_GONE:
@@ -804,7 +908,8 @@ is_request(const struct pagerd_msg *hdr)
 {
 	return hdr->type == PAGERD_MSG_MOVE ||
 	       hdr->type == PAGERD_MSG_UNSHARE ||
-	       hdr->type == PAGERD_MSG_EMPTY || hdr->type == PAGERD_MSG_HOLD;
+	       hdr->type == PAGERD_MSG_DROP || hdr->type == PAGERD_MSG_EMPTY ||
+	       hdr->type == PAGERD_MSG_HOLD;
 }
 
 static uint32_t

@@ -1,7 +1,7 @@
 /*
  * agent_fake.h: the agents of the processes, and the sockets to them
  *
- *	NONE -> ANCHOR -> HELLO -> IDLE <-> MOVING, UNSHARING, FORKING
+ *	NONE -> ANCHOR -> HELLO -> IDLE <-> MOVING, UNSHARING, FORKING, DROPPING
  *	                    |        |
  *	                    +--------+---> GONE
  *
@@ -31,6 +31,7 @@ enum agent_state {
 	AGENT_MOVING,
 	AGENT_UNSHARING,
 	AGENT_FORKING,
+	AGENT_DROPPING,
 	AGENT_GONE,
 };
 
@@ -65,8 +66,8 @@ struct agent {
 	enum agent_state state;
 	enum agent_mood mood;
 	struct waiter w;
-	uint32_t area, area_len, stage; /* pages */
-	struct ctx *stage_ctx;          /* counted as open descriptors */
+	uint32_t area, area_len, stage, spare; /* pages */
+	struct ctx *stage_ctx;                 /* counted as open descriptors */
 	struct ctx *main_ctx;
 	bool pages_out;
 	bool connected;     /* the daemon has our socket */
@@ -78,12 +79,13 @@ struct agent {
 	struct packet_list in, out;
 	struct packet *current;
 	struct packet *answer;
-	uint32_t run, page, pos; /* how far MOVE or UNSHARE has come */
+	uint32_t run, page, pos; /* how far MOVE, UNSHARE or DROP has come */
 	bool single;             /* the run goes page by page */
 	int32_t result;
 	struct proc *child; /* FORKING: not born yet */
-	bool told;          /* FORKING: the event is queued, or was read */
-	bool stopped;       /* does nothing until it goes on */
+	bool told; /* FORKING, DROPPING: the event is queued, or was read */
+	uint32_t dropped; /* DROPPING: pages that the event has to tell of */
+	bool stopped;     /* does nothing until it goes on */
 };
 
 struct agent_counts {
@@ -91,6 +93,8 @@ struct agent_counts {
 	uint64_t unshares, unshare_faults, empties, releases, garbage, killed;
 	uint64_t deaths, holds, holds_failed, holds_late, holds_garbage;
 	uint64_t forks, forks_killed, stops;
+	uint64_t drops, dropped_pages, drops_failed, drops_late, drops_split;
+	uint64_t drops_killed;
 };
 extern struct agent_counts agent_counts;
 

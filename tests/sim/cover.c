@@ -44,7 +44,7 @@ add_pager(void)
 		"evictions_zero", "object_fills", "image_reads", "image_pages",
 		"image_errors", "object_copies", "continues",
 		"pages_deduplicated", "take_backs", "moves", "moves_busy",
-		"moves_again", "unshares", "throttled", "retries",
+		"moves_again", "unshares", "drops", "throttled", "retries",
 		"events_fork", "events_remap", "events_remove", "events_unmap",
 		"adopted", "poisoned", "store_errors", "store_full",
 		"clients_attached", "clients_dropped" };
@@ -77,6 +77,7 @@ add_programs(void)
 	add("writes", task_counts.writes);
 	add("I/O into pinned pages", task_counts.pins);
 	add("MADV_DONTNEED", task_counts.dontneed);
+	add("MADV_DONTNEED of clones", task_counts.clone_removals);
 	add("MADV_FREE", task_counts.free);
 	add("munmap", task_counts.unmap);
 	add("mmap", task_counts.map);
@@ -103,6 +104,11 @@ add_agents(void)
 	add("agent: again", agent_counts.again);
 	add("agent: other errors", agent_counts.failed);
 	add("agent: UNSHARE", agent_counts.unshares);
+	add("agent: DROP", agent_counts.drops);
+	add("agent: pages dropped", agent_counts.dropped_pages);
+	add("agent: DROP of several mappings", agent_counts.drops_split);
+	add("agent: DROP refused", agent_counts.drops_failed);
+	add("agent: killed in DROP", agent_counts.drops_killed);
 	add("agent: EMPTY", agent_counts.empties);
 	add("agent: RELEASE", agent_counts.releases);
 	add("agent: garbage", agent_counts.garbage);
@@ -216,6 +222,8 @@ cover_print(void)
 	    (unsigned long long)agent_counts.unregistered);
 	printf("%-36s %llu\n", "agent: faults while unsharing",
 	    (unsigned long long)agent_counts.unshare_faults);
+	printf("%-36s %llu\n", "agent: DROP too late",
+	    (unsigned long long)agent_counts.drops_late);
 	printf("%-36s %llu\n", "check: harmless differences",
 	    (unsigned long long)host_counts.harmless);
 }

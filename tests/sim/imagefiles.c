@@ -65,6 +65,9 @@ file_new(uint32_t id)
 	f->data = calloc(f->npages, PAGE_SIZE);
 	f->bad = calloc(f->npages, sizeof(*f->bad));
 	fill(f);
+	f->mem = calloc(f->npages, sizeof(*f->mem));
+	for (uint32_t i = 0; i < f->npages; i++)
+		f->mem[i] = oracle_content(f->data + i * PAGE_SIZE);
 	return f;
 }
 
@@ -103,6 +106,12 @@ images_page(const struct simfile *f, uint32_t page)
 	static const uint8_t zeros[PAGE_SIZE];
 
 	return page < f->npages ? f->data + page * PAGE_SIZE : zeros;
+}
+
+const struct opage *
+images_memory(const struct simfile *f, uint32_t page)
+{
+	return page < f->npages ? f->mem[page] : NULL;
 }
 
 static bool
@@ -276,6 +285,8 @@ images_reset(void)
 		struct simfile *f = files[--nfiles];
 
 		free(f->data);
+		oracle_forget(f->mem, f->npages);
+		free(f->mem);
 		free(f->bad);
 		free(f);
 	}

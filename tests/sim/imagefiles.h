@@ -14,6 +14,7 @@
 #include "sim.h"
 
 struct mail_file;
+struct opage;
 struct pager_host;
 struct proc;
 
@@ -21,8 +22,9 @@ struct simfile {
 	uint32_t id, number; /* what it is called, and which of that name */
 	uint32_t npages, bytes;
 	uint8_t *data;
-	bool *bad;    /* by page: reads of it fail, once they have */
-	uint32_t cut; /* pages that are left */
+	struct opage **mem; /* the same, for the oracle */
+	bool *bad;          /* by page: reads of it fail, once they have */
+	uint32_t cut;       /* pages that are left */
 	bool hangs;
 };
 
@@ -38,6 +40,8 @@ void images_host(struct pager_host *);
 struct simfile *images_pick(void);
 void images_describe(struct simfile *, struct mail_file *);
 const uint8_t *images_page(const struct simfile *, uint32_t page);
+/* => what the oracle has of it; NULL: zeros */
+const struct opage *images_memory(const struct simfile *, uint32_t page);
 /* => SIGBUS is right: the page is as in the file, which cannot be read */
 bool images_may_fail(const struct proc *, uint32_t pg);
 /* => a read ends; false: none can */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imagefiles.h"
 #include "kernel.h"
+#include "snap.h"
 #include "task.h"
 
 struct bytes { /* shared by the copies that fork makes */
@@ -96,27 +98,55 @@ removing(const struct proc *p, uint32_t pg)
 	return p->share[pg] == NULL && task_removing(p, pg);
 }
 
-/* Thrown away at this moment: zero may be seen already, or not yet. */
-static bool
-may_be_zero(const struct proc *p, uint32_t pg)
+/*
+ * => what a page is once it was thrown away: the snapshot's, the file's, or
+ *    zero (NULL)
+ */
+static const struct opage *
+base_of(const struct proc *p, uint32_t pg)
 {
-	const struct opage *o = *page_at(p, pg);
+	const struct vma *v = vma_find(p, pg);
 
-	return o == NULL || o->lazy || removing(p, pg);
+	if (v != NULL && v->clone_of != NULL)
+		return snap_memory(v->clone_of)[pg];
+	if (v != NULL && v->image != NULL)
+		return images_memory(v->image, vma_file_page(v, pg));
+	return NULL;
+}
+
+static bool
+has_content(const struct opage *o, const uint8_t *data)
+{
+	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
+		if (memcmp(o->may[i].b->data, data, PAGE_SIZE) == 0)
+			return true;
+	}
+	return (o == NULL || o->lazy) && memcmp(data, zeros, PAGE_SIZE) == 0;
+}
+
+/* => what base has can be there, too */
+static void
+add_base(struct opage *o, const struct opage *base, bool fresh)
+{
+	for (uint32_t i = 0; base != NULL && i < base->n; i++) {
+		base->may[i].b->refs++;
+		add_content(o, base->may[i].b, fresh);
+	}
+	if (base == NULL || base->lazy)
+		add_content(o, bytes_new(zeros), fresh);
+}
+
+/* Thrown away at this moment: the base may be seen already, or not yet. */
+static bool
+may_be_base(const struct proc *p, uint32_t pg, const uint8_t *data)
+{
+	return removing(p, pg) && has_content(base_of(p, pg), data);
 }
 
 bool
 oracle_allows(const struct proc *p, uint32_t pg, const uint8_t *data)
 {
-	const struct opage *o = *page_at(p, pg);
-
-	if (may_be_zero(p, pg) && memcmp(data, zeros, PAGE_SIZE) == 0)
-		return true;
-	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
-		if (memcmp(o->may[i].b->data, data, PAGE_SIZE) == 0)
-			return true;
-	}
-	return false;
+	return has_content(*page_at(p, pg), data) || may_be_base(p, pg, data);
 }
 
 static uint32_t
@@ -134,10 +164,11 @@ oracle_describe(const struct proc *p, uint32_t pg, const uint8_t *data)
 {
 	const struct opage *o = *page_at(p, pg);
 
-	sim_trace("page %u of %u: got %02x%02x%02x%02x, %u contents%s%s", pg,
+	sim_trace("page %u of %u: got %02x%02x%02x%02x, %u contents%s%s%s", pg,
 	    p->pid, data[0], data[1], data[2], data[3], o == NULL ? 0 : o->n,
 	    o != NULL && o->lazy ? ", lazy" : "",
-	    may_be_zero(p, pg) ? ", may be zero" : "");
+	    removing(p, pg) ? ", going" : "",
+	    has_content(base_of(p, pg), data) ? ", as it was cloned" : "");
 	for (uint32_t i = 0; o != NULL && i < o->n; i++) {
 		const uint8_t *m = o->may[i].b->data;
 
@@ -149,10 +180,8 @@ oracle_describe(const struct proc *p, uint32_t pg, const uint8_t *data)
 
 /* The program saw this: what else could have been is not any more. */
 static void
-narrow(struct opage *o, const uint8_t *data, bool going)
+narrow(struct opage *o, const uint8_t *data, bool fresh)
 {
-	bool fresh = going && memcmp(data, zeros, PAGE_SIZE) == 0;
-
 	if (o->n > 1 || memcmp(o->may[0].b->data, data, PAGE_SIZE) != 0)
 		oracle_choices++;
 	for (uint32_t i = 0; i < o->n; i++) {
@@ -173,7 +202,7 @@ oracle_read(struct proc *p, uint32_t pg, const uint8_t *data)
 		sim_fail("process %u reads wrong bytes in page %u", p->pid, pg);
 	}
 	if (*page_at(p, pg) != NULL)
-		narrow(*page_at(p, pg), data, removing(p, pg));
+		narrow(*page_at(p, pg), data, may_be_base(p, pg, data));
 }
 
 /* => a write must not show in the copies of others */
@@ -211,8 +240,10 @@ oracle_write(struct proc *p, uint32_t pg, uint32_t off, const void *src,
 
 	if (o == NULL)
 		o = *at = opage_new();
-	if (may_be_zero(p, pg))
-		add_content(o, bytes_new(zeros), removing(p, pg));
+	if (o->lazy)
+		add_content(o, bytes_new(zeros), false);
+	if (removing(p, pg))
+		add_base(o, base_of(p, pg), true);
 	o->lazy = false;
 	for (uint32_t i = 0; i < o->n; i++)
 		memcpy(content_own(o, i) + off, src, len);
@@ -228,6 +259,16 @@ oracle_zero(struct proc *p, uint32_t start, uint32_t end)
 		p->mem[pg] = NULL;
 		p->share[pg] = NULL;
 	}
+}
+
+struct opage *
+oracle_content(const uint8_t *data)
+{
+	struct opage *o = calloc(1, sizeof(*o));
+
+	o->id = ++next_id;
+	add_content(o, bytes_new(data), false);
+	return o;
 }
 
 void
@@ -247,7 +288,7 @@ oracle_share(struct proc *p, uint32_t pg, struct opage **mem)
 }
 
 static void
-drop_page(struct opage **at)
+drop_page(struct opage **at, const struct opage *base)
 {
 	struct opage *o = *at;
 	uint32_t n = o->n;
@@ -259,7 +300,7 @@ drop_page(struct opage **at)
 		else
 			bytes_put(o->may[i].b);
 	}
-	if (o->n == 0) {
+	if (o->n == 0 && base == NULL) {
 		opage_free(o);
 		*at = NULL;
 		return;
@@ -267,7 +308,7 @@ drop_page(struct opage **at)
 	for (uint32_t i = 0; i < o->n; i++)
 		o->may[i].fresh = false;
 	o->lazy = false;
-	add_content(o, bytes_new(zeros), false);
+	add_base(o, base, false);
 	o->id = ++next_id;
 }
 
@@ -276,7 +317,7 @@ oracle_drop(struct proc *p, uint32_t start, uint32_t end)
 {
 	for (uint32_t pg = start; pg < end; pg++) {
 		if (p->mem[pg] != NULL)
-			drop_page(&p->mem[pg]);
+			drop_page(&p->mem[pg], base_of(p, pg));
 	}
 }
 
@@ -284,7 +325,9 @@ void
 oracle_free(struct proc *p, uint32_t start, uint32_t end)
 {
 	for (uint32_t pg = start; pg < end; pg++) {
-		if (p->mem[pg] != NULL)
+		if (p->mem[pg] != NULL && base_of(p, pg) != NULL)
+			add_base(p->mem[pg], base_of(p, pg), false);
+		else if (p->mem[pg] != NULL)
 			p->mem[pg]->lazy = true;
 	}
 }
@@ -332,7 +375,7 @@ oracle_fork(const struct proc *p, struct proc *child, uint32_t start,
 			continue;
 		child->mem[pg] = opage_copy(p->mem[pg]);
 		if (task_removing(p, pg))
-			add_content(child->mem[pg], bytes_new(zeros), false);
+			add_base(child->mem[pg], base_of(p, pg), false);
 	}
 }
 

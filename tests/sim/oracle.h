@@ -27,6 +27,8 @@ void oracle_read(struct proc *, uint32_t pg, const uint8_t *data);
 bool oracle_allows(const struct proc *, uint32_t pg, const uint8_t *data);
 void oracle_write(struct proc *, uint32_t pg, uint32_t off, const void *,
     size_t);
+/* => what a page of a file is, for as long as there is the file */
+struct opage *oracle_content(const uint8_t *data);
 /* => pages of a file, which nobody maps any more */
 void oracle_forget(struct opage **mem, uint32_t npages);
 /* => gone, or new: they read zero */

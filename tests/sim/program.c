@@ -64,6 +64,20 @@ pick_vma(const struct proc *p)
 	return pick;
 }
 
+/* They are few, and what is written of them is what matters. */
+static struct vma *
+pick_clone(const struct proc *p)
+{
+	struct vma *v, *pick = NULL;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH(v, &p->vmas, link) {
+		if (v->clone_of != NULL && !v->fresh && sim_below(++n) == 0)
+			pick = v;
+	}
+	return pick != NULL ? pick : pick_vma(p);
+}
+
 /* One that the program has mapped by itself. */
 static struct vma *
 pick_own(const struct proc *p)
@@ -102,9 +116,12 @@ do_touch(struct task *t, enum task_op op)
 	uint32_t n, pg;
 
 	if (v != NULL && session_often && !in_arena(v) && sim_one_in(2))
-		v = pick_vma(t->proc);
+		v = pick_clone(t->proc);
 	if (v == NULL || !v->read)
 		return;
+	/* To be read is only the beginning of a clone. */
+	if (v->clone_of != NULL && op == OP_READ && sim_one_in(2))
+		op = OP_WRITE;
 	if (!v->write)
 		op = OP_READ;
 	n = sim_one_in(3) ? 1 + sim_below(32) : 1;
@@ -114,8 +131,8 @@ do_touch(struct task *t, enum task_op op)
 		pg = v->start;
 	if (op == OP_PIN)
 		n = 1;
-	/* A hole takes the page away from the device as well. */
-	if (op == OP_PIN && v->memfile != NULL && v->shared)
+	/* A hole takes the page away from the device as well; so does DROP. */
+	if (op == OP_PIN && v->memfile != NULL)
 		return;
 	task_touch(t, op, pg, n < v->end - pg ? n : v->end - pg);
 }
@@ -141,9 +158,11 @@ do_advise(struct task *t)
 	struct vma *v = pick_vma(t->proc);
 	uint32_t n, pg;
 
+	if (v != NULL && session_often && !in_arena(v) && sim_one_in(2))
+		v = pick_clone(t->proc);
 	if (v == NULL)
 		return;
-	if ((v->file || v->shared) && !(v->memfile != NULL && v->shared))
+	if ((v->file || v->shared) && v->memfile == NULL)
 		return;
 	pg = pick_part(v, &n);
 	if (sim_one_in(6) && pg + n + 8 < PROGRAM_PAGES)

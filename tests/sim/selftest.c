@@ -11,6 +11,7 @@
 #include "agent_fake.h"
 #include "ctx.h"
 #include "fds.h"
+#include "imagefiles.h"
 #include "kernel.h"
 #include "oracle.h"
 #include "peer.h"
@@ -45,6 +46,22 @@ snap_is_over(const struct proc *holder)
 {
 	(void)holder;
 	return false;
+}
+
+struct opage **
+snap_memory(const struct snap *s)
+{
+	(void)s;
+	return NULL;
+}
+
+const struct opage *
+images_memory(const struct simfile *f, uint32_t page)
+{
+	(void)f;
+	(void)page;
+	SIM_CHECK(!"there are no files");
+	return NULL;
 }
 
 void

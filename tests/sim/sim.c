@@ -47,6 +47,8 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_FRAMES_BYTE] = "frames-byte",
 	[BREAK_IMAGE_BYTE] = "image-byte",
 	[BREAK_IMAGE_OLD] = "image-old",
+	[BREAK_DROP_UNPROTECTED] = "drop-unprotected",
+	[BREAK_DROP_ASTRAY] = "drop-astray",
 };
 
 const char *

@@ -60,6 +60,8 @@ enum sim_break {
 	BREAK_FRAMES_BYTE,  /* what is written to a memfd changes a byte */
 	BREAK_IMAGE_BYTE,   /* what is read of a file changes a byte */
 	BREAK_IMAGE_OLD,    /* a file that was replaced looks the same */
+	BREAK_DROP_UNPROTECTED, /* clones write on while a copy is made */
+	BREAK_DROP_ASTRAY,      /* dropped pages are told to be elsewhere */
 	BREAK_COUNT,
 };
 

@@ -94,17 +94,18 @@ static int
 open_page(struct task *t, uint32_t pg, bool write)
 {
 	struct proc *p = t->proc;
+	const struct vma *v = vma_find(p, pg);
 	enum access_result r;
 
-	r = mm_access(p, pg, write);
+	/* Its mapping went away, and another thread is mapping something. */
+	r = v != NULL && v->fresh ? ACCESS_SEGV : mm_access(p, pg, write);
 	switch (r) {
 	case ACCESS_DONE:
 		return 1;
 	case ACCESS_MISSING:
 	case ACCESS_MINOR:
 	case ACCESS_WP:
-		ctx_fault(vma_find(p, pg)->ctx, &t->w, addr_of(pg), mm_kind(r),
-		    write);
+		ctx_fault(v->ctx, &t->w, addr_of(pg), mm_kind(r), write);
 		return 0;
 	case ACCESS_BUS:
 		task_counts.sigbus++;
@@ -311,7 +312,7 @@ announced(struct task *t)
 	if (a->main_ctx == NULL || !a->main_ctx->enabled || !a->connected ||
 	    a->mood == MOOD_SILENT || a->stopped || a->state == AGENT_GONE)
 		return true;
-	if (a->state != AGENT_IDLE)
+	if (a->state != AGENT_IDLE && a->state != AGENT_DROPPING)
 		return false;
 	if (ctx_register(a->main_ctx, t->own, t->own_end) == 0)
 		task_counts.announced++;
@@ -546,12 +547,13 @@ begin_removal(struct task *t)
 {
 	struct vma *v = vma_find(t->proc, t->pg);
 
-	/* Not of a file's, or not by free: EINVAL. */
-	if (v == NULL || (v->memfile != NULL && (t->free || !v->shared))) {
+	/* Of a file's not by free: EINVAL. */
+	if (v == NULL || (v->memfile != NULL && t->free)) {
 		task_finish(t);
 		return;
 	}
 	t->rm_end = t->end < v->end ? t->end : v->end;
+	task_counts.clone_removals += v->clone_of != NULL;
 	if (!tells(v)) {
 		throw_away(t);
 		return;

@@ -56,6 +56,7 @@ struct task {
 struct task_counts {
 	uint64_t reads, writes, pins, dontneed, free, unmap, map, remap, grow;
 	uint64_t protect, mark, forks, exits, signals, sigbus, announced;
+	uint64_t clone_removals;
 };
 extern struct task_counts task_counts;
 

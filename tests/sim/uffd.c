@@ -542,6 +542,15 @@ uffd_copy(int fd, uint64_t dst, const void *src, size_t len, unsigned int flags)
 	return (ssize_t)(pg - r.start) * PAGE_SIZE;
 }
 
+static bool
+is_ignored(const struct vma *v, const struct pte *e, bool protect)
+{
+	if (sim.opt.breaks == BREAK_PROTECT_NONE)
+		return e->file;
+	return sim.opt.breaks == BREAK_DROP_UNPROTECTED && protect &&
+	       v->memfile != NULL && !e->file;
+}
+
 static int
 protect_vmas(const struct range *r, bool protect)
 {
@@ -559,8 +568,7 @@ protect_vmas(const struct range *r, bool protect)
 		for (; a < b; a++) {
 			struct pte *e = &r->proc->pte[a];
 
-			if (!pte_none(e) &&
-			    !(e->file && sim.opt.breaks == BREAK_PROTECT_NONE))
+			if (!pte_none(e) && !is_ignored(v, e, protect))
 				e->wp = protect;
 		}
 		rc = 0;

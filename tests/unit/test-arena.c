@@ -350,6 +350,7 @@ map_pin_memory(void)
 	struct space *sp;
 	struct object *o;
 	uint32_t npages;
+	enum way way;
 
 	begin();
 	sp = new_space();
@@ -370,7 +371,8 @@ map_pin_memory(void)
 	object_resident(&vm, o, 1);
 	while (reclaim_lower(group))
 		;
-	CHECK(reclaim_pick(&vm, sp, 8, v, 8, &npages) == 1 && npages == 4);
+	CHECK(reclaim_pick(&vm, sp, 8, v, 8, &npages, &way) == 1 &&
+	      npages == 4);
 	CHECK(object_leave(&vm, o, 1) == LEAVE_STAY);
 	CHECK(reclaim_pick_object(&vm, o, 8, v, 8, &npages) == 0);
 	/* One region is enough for that, if it has the page. */

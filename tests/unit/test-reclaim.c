@@ -44,6 +44,7 @@ reclaim_finds_all(void)
 	struct space *sp;
 	uint32_t n, npages, seen = 0;
 	static bool picked[1000];
+	enum way way;
 
 	begin();
 	memset(picked, 0, sizeof(picked));
@@ -57,7 +58,7 @@ reclaim_finds_all(void)
 		;
 	for (int round = 0; round < 100 && seen < sp->counts.resident;
 	     round++) {
-		n = reclaim_pick(&vm, sp, 37, v, 64, &npages);
+		n = reclaim_pick(&vm, sp, 37, v, 64, &npages, &way);
 		CHECK(npages <= 37 && n <= 64);
 		for (uint32_t i = 0; i < n; i++)
 			for (uint32_t k = 0; k < v[i].npages; k++) {
@@ -83,6 +84,7 @@ reclaim_prefers_old(void)
 	struct victim v[8];
 	struct space *sp;
 	uint32_t npages;
+	enum way way;
 
 	begin();
 	sp = new_space();
@@ -94,7 +96,7 @@ reclaim_prefers_old(void)
 	for (uint64_t i = 50; i < 100; i++)
 		put_resident(sp, i);
 	sp->hand = BASE + 50 * PAGE;
-	CHECK(reclaim_pick(&vm, sp, 50, v, 8, &npages) == 1);
+	CHECK(reclaim_pick(&vm, sp, 50, v, 8, &npages, &way) == 1);
 	CHECK(npages == 50 && v[0].addr == BASE);
 	end();
 }
@@ -135,6 +137,7 @@ reclaim_takes_cold_first(void)
 	struct space *sp;
 	struct object *o;
 	uint32_t npages;
+	enum way way;
 
 	begin();
 	sp = new_space();
@@ -148,28 +151,42 @@ reclaim_takes_cold_first(void)
 	}
 	region_age(&vm, at(sp, 0), 70);
 	object_age(&vm, o, 80);
-	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages) == 1);
+	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages, &way) == 1);
 	CHECK(npages == 1 && v[0].addr == ADDR(70));
 	CHECK(reclaim_pick_object(&vm, o, 10, v, 8, &npages) == 1);
 	CHECK(npages == 1 && v[0].addr == 80 * PAGE);
 	end();
 }
 
-/* The kernel moves no private page of a mapped file. */
+/* Private pages of a mapped file leave too, but not together with others. */
 static void
-reclaim_leaves_clones_pages(void)
+reclaim_tells_ways(void)
 {
 	struct victim v[8];
 	struct space *sp;
 	uint32_t npages;
+	enum way way;
 
 	begin();
 	sp = new_space();
-	map_all(sp, 0, new_image(10), 0);
-	put_resident(sp, 3);
+	map(sp, 0, 10);
+	map_all(sp, 10, new_image(10), 0);
+	put_resident(sp, 8);
+	put_resident(sp, 9);
+	put_resident(sp, 10);
+	put_resident(sp, 13);
 	while (reclaim_lower(group))
 		;
-	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages) == 0 && npages == 0);
+	sp->hand = 0;
+	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages, &way) == 1);
+	CHECK(way == WAY_MOVE && v[0].addr == ADDR(8) && npages == 2);
+	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages, &way) == 2);
+	CHECK(way == WAY_DROP && v[0].addr == ADDR(10) && npages == 2);
+	CHECK(v[1].addr == ADDR(13));
+	for (uint64_t i = 8; i < 20; i++)
+		region_forget(&vm, at(sp, i), i < 10 ? i : i - 10);
+	CHECK(reclaim_pick(&vm, sp, 10, v, 8, &npages, &way) == 0);
+	CHECK(npages == 0 && way == WAY_NONE);
 	end();
 }
 
@@ -222,7 +239,7 @@ static const struct test tests[] = {
 	{ "reclaim_prefers_old", reclaim_prefers_old },
 	{ "reclaim_finds_frames", reclaim_finds_frames },
 	{ "reclaim_takes_cold_first", reclaim_takes_cold_first },
-	{ "reclaim_leaves_clones_pages", reclaim_leaves_clones_pages },
+	{ "reclaim_tells_ways", reclaim_tells_ways },
 	{ "readahead_is_told", readahead_is_told },
 	{ "readahead_of_objects", readahead_of_objects },
 };

@@ -695,6 +695,44 @@ clean_pages(void)
 	end();
 }
 
+/* What a page gets a copy of while it stays: as young as before, and clean. */
+static void
+region_kept_is_clean(void)
+{
+	struct space *sp, *child;
+	struct region *r;
+	uint8_t age;
+
+	begin();
+	sp = new_space();
+	map_all(sp, 0, new_image(4), 0);
+	put_resident(sp, 1);
+	put_resident(sp, 2);
+	r = at(sp, 0);
+	age = slot_age(slot_at(sp, 1));
+	group->epoch++;
+	region_protect_page(&vm, r, 1);
+	CHECK(slot_forked(slot_at(sp, 1)) && !slot_protected(slot_at(sp, 2)));
+	region_protect_page(&vm, r, 3); /* nothing is there */
+	CHECK(slot_at(sp, 3) == 0);
+	region_kept(&vm, r, 1, new_block(7));
+	CHECK(slot_clean(slot_at(sp, 1)) && slot_age(slot_at(sp, 1)) == age);
+	CHECK(sp->counts.clean == 1 && sp->counts.resident == 2);
+	/* A child has it, in memory or not. */
+	child = new_space();
+	CHECK(space_fork(&vm, sp, child) == 0);
+	region_out(&vm, r, 1, 0);
+	CHECK(slot_clean(slot_at(child, 1)));
+	CHECK(r->memtype->plan(&vm, at(child, 1), 1, ACCESS_READ) == PLAN_FILL);
+	CHECK(r->memtype->plan(&vm, r, 1, ACCESS_READ) == PLAN_FILL);
+	region_forget(&vm, r, 1);
+	CHECK(r->memtype->plan(&vm, r, 1, ACCESS_READ) == PLAN_FILL_OBJECT);
+	CHECK(released == 0);
+	region_resident(&vm, at(child, 1), 1);
+	CHECK(released == 1);
+	end();
+}
+
 static void
 copy_abs2region(void)
 {
@@ -821,6 +859,7 @@ static const struct test tests[] = {
 	{ "remap_without_room", remap_without_room },
 	{ "remove_forgets", remove_forgets },
 	{ "clean_pages", clean_pages },
+	{ "region_kept_is_clean", region_kept_is_clean },
 	{ "copy_abs2region", copy_abs2region },
 	{ "map_setparent", map_setparent },
 	{ "region_rebind_shares_blocks", region_rebind_shares_blocks },

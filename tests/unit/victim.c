@@ -10,6 +10,7 @@
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -129,12 +130,24 @@ spin(void *arg)
 }
 
 static void *
+spin_once(void *arg)
+{
+	atomic_fetch_add(&shared->spare_spins, 1);
+	return arg;
+}
+
+/* Now and then it has a thread do it. */
+static void *
 spin_spared(void *arg)
 {
+	need(prctl(PR_SET_NAME, "spared") == 0, "prctl");
 	atomic_store(&shared->spare, gettid());
 	is_ready();
-	while (atomic_load(&shared->finish) == 0)
-		atomic_fetch_add(&shared->spare_spins, 1);
+	while (atomic_load(&shared->finish) == 0) {
+		for (int i = 0; i < 1000; i++)
+			atomic_fetch_add(&shared->spare_spins, 1);
+		pthread_join(start(spin_once), NULL);
+	}
 	return arg;
 }
 
