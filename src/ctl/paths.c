@@ -18,6 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pagerd/protocol.h"
+
 #define SHIM "libpagerd-preload.so"
 #define CONTROL "/pagerd/control"
 
@@ -107,6 +109,18 @@ user_control(void)
 	return NULL;
 }
 
+/* => of the daemon that manages us, which may be a private one */
+static char *
+own_control(void)
+{
+	const char *client = getenv(PAGERD_ENV_SOCKET);
+	const char *slash = client != NULL ? strrchr(client, '/') : NULL;
+
+	if (slash == NULL)
+		return NULL;
+	return ctl_format("%.*s/control", (int)(slash - client), client);
+}
+
 char *
 paths_control(const struct ctl *ctl, bool *named)
 {
@@ -118,6 +132,8 @@ paths_control(const struct ctl *ctl, bool *named)
 	*named = value != NULL && value[0] != '\0';
 	if (*named)
 		return ctl_format("%s", value);
-	path = user_control();
+	path = own_control();
+	if (path == NULL)
+		path = user_control();
 	return path != NULL ? path : ctl_format("/run" CONTROL);
 }

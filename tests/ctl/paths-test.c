@@ -73,10 +73,14 @@ test_control(void)
 
 	unsetenv("XDG_RUNTIME_DIR");
 	unsetenv(PATHS_ENV_SOCKET);
+	unsetenv("PAGERD_SOCKET");
 	expect(paths_control(&ctl, &named), "/run/pagerd/control");
 	ASSERT(!named);
 	setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
 	expect(paths_control(&ctl, &named), "/run/pagerd/control");
+	setenv("PAGERD_SOCKET", "/private/client", 1);
+	expect(paths_control(&ctl, &named), "/private/control");
+	ASSERT(!named);
 	setenv(PATHS_ENV_SOCKET, "/s", 1);
 	expect(paths_control(&ctl, &named), "/s");
 	ASSERT(named);

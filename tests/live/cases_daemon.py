@@ -328,6 +328,19 @@ def private(live):
     check(new == [], 'left: %s' % new)
 
 
+@add('private-inside')
+def private_inside(live):
+    """Who runs under a private daemon can ask it, and run more under it."""
+    script = '"$0" list; "$0" run --limit 32M -- "$0" list; "$0" check'
+    run = Run(live, ['/bin/sh', '-c', script, live.path('src/ctl/pagerctl')],
+              limit=LIMIT, private=True)
+    run.wait(60)
+    lists = run.stdout().split('GROUP')
+    check(len(lists) == 3 and 'run-1' in lists[1] and 'run-2' in lists[2],
+          'it says: %s %s' % (run.stdout(), run.stderr()))
+    check('0 problems' in run.stdout(), run.stdout())
+
+
 TRANSPARENT = (
     (['/bin/sh', '-c', 'exit 7'], 7),
     (['/bin/sh', '-c', 'kill -TERM $$'], 128 + signal.SIGTERM),
