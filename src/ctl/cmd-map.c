@@ -120,8 +120,6 @@ add_region(struct map *map, const json_t *region)
 	    end % MAP_PAGE != 0)
 		return;
 	r = map_add_region(map, (uint64_t)start, (uint64_t)end);
-	r->resident = (uint64_t)json_int(region, "resident");
-	r->out = (uint64_t)json_int(region, "out");
 	snprintf(r->memtype, sizeof(r->memtype), "%s",
 	    json_text(region, "memtype"));
 	json_array_foreach(json_object_get(region, "runs"), i, run)

@@ -80,6 +80,29 @@ pages_of(const struct map_region *r)
 	return (r->end - r->start) / MAP_PAGE;
 }
 
+/* What is shown of shared memory, too, which no region owns. */
+static void
+count_run(struct map_region *r, enum map_state state, uint64_t npages)
+{
+	switch (state) {
+	case MAP_STATE_RESIDENT:
+	case MAP_STATE_CLEAN:
+	case MAP_STATE_PROTECTED:
+		r->resident += npages * MAP_PAGE;
+		return;
+	case MAP_STATE_STANDBY:
+	case MAP_STATE_COMPRESSED:
+	case MAP_STATE_DISK:
+	case MAP_STATE_ZERO:
+	case MAP_STATE_LOST:
+		r->out += npages * MAP_PAGE;
+		return;
+	case MAP_STATE_UNKNOWN:
+	case MAP_STATES:
+		return;
+	}
+}
+
 void
 map_add_run(struct map_region *r, enum map_state state, uint64_t npages)
 {
@@ -90,6 +113,7 @@ map_add_run(struct map_region *r, enum map_state state, uint64_t npages)
 	if (npages == 0)
 		return;
 	r->npages += npages;
+	count_run(r, state, npages);
 	if (r->nruns > 0 && r->runs[r->nruns - 1].state == state) {
 		r->runs[r->nruns - 1].npages += npages;
 		return;

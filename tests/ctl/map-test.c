@@ -82,15 +82,12 @@ static void
 test_page_by_page(void)
 {
 	struct map map = { 0 };
-	struct map_region *r;
 
-	r = add(&map, START, 40,
+	add(&map, START, 40,
 	    RUNS(RESIDENT(10), CLEAN(1), { 2, MAP_STATE_PROTECTED },
 		{ 3, MAP_STATE_STANDBY }, COMPRESSED(5), { 1, MAP_STATE_DISK },
 		{ 1, MAP_STATE_ZERO }, { 1, MAP_STATE_LOST }, UNKNOWN(2),
 		RESIDENT(3)));
-	r->resident = 64 * K;
-	r->out = 44 * K;
 	add(&map, START + PAGES(100), 1, RUNS(RESIDENT(1)));
 	expect(&map, (struct map_paper){ .columns = 33 },
 	    "process 4711: 2 regions, 164K; one cell is 1 page (4.0K)\n"
@@ -105,7 +102,7 @@ test_page_by_page(void)
 	    "7f0000000000 RRRRRRRRRRCWWSSSPPPP\n"
 	    "7f0000014000 PDZL..RRR...........\n"
 	    "\n"
-	    "7f0000064000-7f0000065000  4.0K anon, 0 resident, 0 out\n"
+	    "7f0000064000-7f0000065000  4.0K anon, 4.0K resident, 0 out\n"
 	    "7f0000064000 R\n");
 }
 
@@ -174,7 +171,7 @@ test_huge(void)
 	    "  . unknown 2.0T  R resident 12K\n"
 	    "  P compressed 136K\n"
 	    "\n"
-	    "7f0000000000-800000000000  1.0T anon, 0 resident, 0 out\n"
+	    "7f0000000000-800000000000  1.0T anon, 12K resident, 124K out\n"
 	    "7f0000000000 (512G unknown)\n"
 	    "7f7fffff8000 ........RRRP..................\n"
 	    "7f8000016000 (3.8M unknown)\n"
@@ -185,7 +182,7 @@ test_huge(void)
 	    "810000000000-820000000000  1.0T anon, 0 resident, 0 out\n"
 	    "810000000000 (1.0T unknown)\n"
 	    "\n"
-	    "830000000000-830000010000  64K anon, 0 resident, 0 out\n"
+	    "830000000000-830000010000  64K anon, 0 resident, 12K out\n"
 	    "830000000000 PPP.............\n");
 }
 
@@ -222,7 +219,7 @@ test_colors(void)
 	    "8.0K\n"
 	    "  \033[34m█\033[0m compressed 12K\n"
 	    "\n"
-	    "7f0000000000-7f0000006000  24K anon, 0 resident, 0 out\n"
+	    "7f0000000000-7f0000006000  24K anon, 8.0K resident, 12K out\n"
 	    "7f0000000000 \033[32m██\033[90m·\033[34m███\033[0m\n");
 	add(&map, START, 2, RUNS(RESIDENT(2)));
 	text = drawn(map_draw_text, &map,
@@ -260,7 +257,7 @@ test_bad_regions(void)
 	    "process 4711: 1 region, 16K; one cell is 1 page (4.0K)\n"
 	    "  C clean 16K\n"
 	    "\n"
-	    "7f0000000000-7f0000004000  16K <?[31m&?, 0 resident, 0 out\n"
+	    "7f0000000000-7f0000004000  16K <?[31m&?, 16K resident, 0 out\n"
 	    "7f0000000000 CCCC\n");
 	ASSERT(map_state_named("write_protected") == MAP_STATE_PROTECTED);
 	ASSERT(map_state_named("not known yet") == MAP_STATE_UNKNOWN);

@@ -205,6 +205,13 @@ act_hostile(void)
 	return true;
 }
 
+/* => it does what takes it little of its time, and others must survive */
+static bool
+is_rare(const struct agent *a)
+{
+	return a->state == AGENT_FORKING || a->state == AGENT_DROPPING;
+}
+
 /*
  * Something kills the agent alone: the process lives on, and the daemon goes
  * on with what it has of it.
@@ -216,7 +223,8 @@ act_agent_dies(void)
 	struct agent *a = p->agent;
 
 	if (!p->running || p->holder || p->hostile || a->closed ||
-	    !a->connected || a->state == AGENT_HELLO || !sim_one_in(400))
+	    !a->connected || a->state == AGENT_HELLO ||
+	    !sim_one_in(is_rare(a) ? 20 : 400))
 		return false;
 	sim_trace("agent of %u dies alone", p->pid);
 	agent_counts.deaths++;
