@@ -403,7 +403,7 @@ check_slotmap(struct check *c)
 	const struct slotmap *sm = &c->vm->slots;
 	uint64_t live = 0;
 
-	for (uint64_t i = 0; i < sm->nslots / SLOT_CHUNK; i++)
+	for (uint64_t i = 0; i * SLOT_CHUNK < sm->high; i++)
 		live += sm->live[i];
 	if (live != c->live_slots)
 		problem(c, "I9: %llu slots in use, not %llu",

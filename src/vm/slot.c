@@ -66,16 +66,31 @@ slotmap_close(struct slotmap *sm)
 	*sm = (struct slotmap){ .fd = -1 };
 }
 
+static void
+owned_to(struct slotmap *sm, uint64_t end)
+{
+	if (end > sm->high)
+		sm->high = end;
+}
+
 int
 slotmap_alloc(struct slotmap *sm, uint64_t n, uint64_t *pos)
 {
-	return extents_alloc(sm->extents, n, pos);
+	int rc = extents_alloc(sm->extents, n, pos);
+
+	if (rc == 0)
+		owned_to(sm, *pos + n);
+	return rc;
 }
 
 int
 slotmap_grow(struct slotmap *sm, uint64_t end, uint64_t n)
 {
-	return extents_grow(sm->extents, end, n);
+	int rc = extents_grow(sm->extents, end, n);
+
+	if (rc == 0)
+		owned_to(sm, end + n);
+	return rc;
 }
 
 /*

@@ -80,6 +80,7 @@ struct extents;
 struct slotmap { /* fault thread */
 	int fd;  /* memfd, owned */
 	uint64_t nslots;
+	uint64_t high;           /* no slot from here on was ever owned */
 	uint64_t *slots;         /* truth */
 	uint16_t *live;          /* index: slots in use, by chunk */
 	struct extents *extents; /* index: which runs regions own */
