@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <errno.h>
 #include <pagerd.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -105,9 +106,9 @@ run_clone(char *self, char *name, char *mib)
 	int fds[2], status = -1;
 	pid_t pid;
 
-	must(pipe(fds), "pipe");
+	must(pipe(fds) < 0 ? -errno : 0, "pipe");
 	pid = fork();
-	must(pid, "fork");
+	must(pid < 0 ? -errno : 0, "fork");
 	if (pid == 0) {
 		dup2(fds[1], STDOUT_FILENO);
 		execv(self, argv);
