@@ -3,8 +3,8 @@
 #include "backend.h"
 #include "client.h"
 #include "evict.h"
-#include "objects.h"
 #include "planes.h"
+#include "punch.h"
 #include "reclaim.h"
 
 /* Nothing could be evicted: look again after that, then after twice that. */
@@ -143,7 +143,7 @@ start_spaces(struct pager *p, struct group *g, uint64_t need)
 static uint64_t
 start_objects(struct pager *p, struct group *g, uint64_t need)
 {
-	return objects_evict(p, g,
+	return punch_evict(p, g,
 	    need < BATCH_PAGES ? (uint32_t)need : BATCH_PAGES);
 }
 

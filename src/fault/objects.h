@@ -48,12 +48,8 @@ int objects_continue(struct pager *, struct client *, struct region *,
 int objects_copy(struct pager *, struct client *, struct region *,
     uint64_t page);
 
-/*
- * objects_evict: frames of the group's objects leave, want at most
- *
- * => their number
- */
-uint32_t objects_evict(struct pager *, struct group *, uint32_t want);
+/* => it was filled a moment ago: whoever waits for it has to get at it first */
+bool objects_recent(const struct pager *, const struct object *, uint64_t page);
 
 /* => before the first objects_home() of a stop */
 void objects_home_begin(struct pager *);
