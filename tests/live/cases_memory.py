@@ -111,5 +111,5 @@ for key, value in PRELOADS.items():
     add('alloc-' + key, alloc(value))
 add('fuzz', fuzz(64, 3000, 1), timeout=600)
 add('fuzz-raw', fuzz(64, 1000, 1, ('raw',)), timeout=600)
-add('fuzz-long', fuzz(64, 6000, 1), 'long', 1200)
+add('fuzz-long', fuzz(64, 4500, 1), 'long', 1200)
 add('fuzz-raw-long', fuzz(64, 6000, 1, ('raw',)), 'extra', 1200)

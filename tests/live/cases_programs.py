@@ -16,7 +16,7 @@ CASES = {}
 PYTHON = '/usr/bin/python3'
 SORT_MIB = 200
 STRESS = {
-    # as many methods as a minute allows; stress-vm-methods has them all
+    # as many methods as 40 s allow; stress-vm-methods has them all
     'vm': ['--vm', '2', '--vm-bytes', '64m', '--vm-method', 'all',
            '--verify', '--vm-ops', '150000'],
     'fork': ['--fork', '2', '--fork-ops', '400', '--vm', '1', '--vm-bytes',
@@ -327,7 +327,7 @@ def compile_big(live):
 
 def stress_argv(which):
     return ['stress-ng', '--temp-path', '.', '--no-rand-seed', '--timeout',
-            '60', '--oomable', *STRESS[which]]
+            '40', '--oomable', *STRESS[which]]
 
 
 VM_LOOP = """
