@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "elfnote.h"
+#include "zero.h"
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -224,12 +225,6 @@ put_program_headers(struct writer *w)
 	return r < 0 ? r : put(w, headers, n * sizeof(*headers), at);
 }
 
-static bool
-is_zero(const uint8_t *page)
-{
-	return page[0] == 0 && memcmp(page, page + 1, ELFCORE_PAGE - 1) == 0;
-}
-
 /* => writes what of the buffer is not zero, as few calls as it takes */
 static int
 put_pages(struct writer *w, size_t len, uint64_t at)
@@ -238,13 +233,13 @@ put_pages(struct writer *w, size_t len, uint64_t at)
 	int r;
 
 	while (from < len) {
-		if (is_zero(w->buf + from)) {
+		if (all_zero(w->buf + from, ELFCORE_PAGE)) {
 			w->stats.zero_bytes += ELFCORE_PAGE;
 			from += ELFCORE_PAGE;
 			continue;
 		}
 		to = from + ELFCORE_PAGE;
-		while (to < len && !is_zero(w->buf + to))
+		while (to < len && !all_zero(w->buf + to, ELFCORE_PAGE))
 			to += ELFCORE_PAGE;
 		r = put(w, w->buf + from, to - from, at + from);
 		if (r < 0)

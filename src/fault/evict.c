@@ -40,6 +40,7 @@
 #include "planes.h"
 #include "reclaim.h"
 #include "uffd.h"
+#include "zero.h"
 
 #define STORE_SLICE 16
 #define FULL_US 100000 /* the store is full: try again after */
@@ -268,12 +269,6 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 			       : send_move(p, c, runs, n);
 }
 
-static bool
-is_zero(const uint8_t *page)
-{
-	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
-}
-
 /* => false: the page could not be put back now */
 static bool
 put_back(struct pager *p, struct client *c, uint32_t i)
@@ -302,7 +297,7 @@ captured_dirty(struct pager *p, struct client *c, struct region *r,
 	struct batch *b = &c->batch;
 	uint32_t block;
 
-	if (is_zero(batch_page(p, c, i))) {
+	if (all_zero(batch_page(p, c, i), PAGE_BYTES)) {
 		region_forget(&p->vm, r, page);
 		count(p, C_evictions_zero, 1);
 		return;

@@ -21,6 +21,7 @@
 #include "objects.h"
 #include "reclaim.h"
 #include "uffd.h"
+#include "zero.h"
 
 #define EVICT_PAGES 64u /* of one object, in one go */
 
@@ -67,12 +68,6 @@ protect_all(struct pager *p, const struct object *o, uint64_t page, uint64_t n)
 	return 0;
 }
 
-static bool
-is_zero(const uint8_t *page)
-{
-	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
-}
-
 /* => the bytes are in the store, or need not be; 0 or -errno */
 static int
 capture(struct pager *p, struct object *o, uint64_t page)
@@ -83,7 +78,7 @@ capture(struct pager *p, struct object *o, uint64_t page)
 
 	if (rc < 0)
 		return rc;
-	if (o->rec->source == SOURCE_ZERO && is_zero(p->fill)) {
+	if (o->rec->source == SOURCE_ZERO && all_zero(p->fill, PAGE_BYTES)) {
 		object_forget(&p->vm, o, page);
 		count(p, C_evictions_zero, 1);
 		return 0;
