@@ -148,6 +148,22 @@ check_excluded(struct area *a, size_t page)
 	area_verify(a, page, 64, "beside a new page");
 }
 
+/* What is brought in ahead, in order, ends where a mapping does. */
+static void
+verify_split(const struct area *a, const char *where)
+{
+	uint8_t *middle = a->base + a->npages / 2 * PAGE;
+	size_t len = a->npages * PAGE;
+
+	must(pagerd_advise(pager, a->base, len, PAGERD_SEQUENTIAL), "in order");
+	if (mprotect(middle, PAGE, PROT_READ) < 0)
+		live_die("mprotect: %s", strerror(errno));
+	area_verify(a, 0, a->npages, where);
+	if (mprotect(middle, PAGE, PROT_READ | PROT_WRITE) < 0)
+		live_die("mprotect: %s", strerror(errno));
+	must(pagerd_advise(pager, a->base, len, PAGERD_NORMAL), "as ever");
+}
+
 static void
 op_anon(size_t npages)
 {
@@ -158,7 +174,7 @@ op_anon(size_t npages)
 	area_map(&a, npages, NULL, 0);
 	area_fill(&a, 0, npages, 1);
 	live_push_area(&a);
-	area_verify(&a, 0, npages, "back");
+	verify_split(&a, "back");
 	check_errors(&a);
 	must(pagerd_unmap(pager, a.base + third * PAGE, third * PAGE), "unmap");
 	area_verify(&a, 0, third, "before the hole");
@@ -324,6 +340,8 @@ op_cloner(const char *name, unsigned int who)
 {
 	struct area a = clone_area(name);
 
+	if (who == 0)
+		verify_split(&a, "cloned, in order");
 	area_verify(&a, 0, a.npages, "cloned");
 	live_say(STDOUT_FILENO, 1);
 	(void)live_hear(STDIN_FILENO); /* all have read all */
