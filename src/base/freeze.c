@@ -334,15 +334,29 @@ wait_for_all(struct freeze *f)
 	return r < 0 ? r : 1;
 }
 
-/* => 1: the process has threads that the list did not name; 0; -ESRCH */
-static int
+/* => 0: it is gone */
+static size_t
 count_threads(const struct freeze *f)
 {
 	struct status s;
 
-	if (f->n == 0 || !read_status(f, f->pid, &s))
+	return read_status(f, f->pid, &s) ? s.nthreads : 0;
+}
+
+/*
+ * A thread that ends while they are listed may cut the list short, and those
+ * that are left alone end when they like: the same number before and after it.
+ *
+ * => 1: the process has threads that the list did not name; 0; -ESRCH
+ */
+static int
+is_incomplete(const struct freeze *f, size_t before)
+{
+	size_t after = count_threads(f);
+
+	if (f->n == 0 || after == 0)
 		return -ESRCH;
-	return s.nthreads != f->n + f->left_alone;
+	return before != after || after != f->n + f->left_alone;
 }
 
 static int
@@ -351,11 +365,13 @@ stop_all(struct freeze *f)
 	int r;
 
 	do {
+		size_t before = count_threads(f);
+
 		r = seize_listed(f);
 		if (r > 0)
 			r = wait_for_all(f);
 		else if (r == 0)
-			r = count_threads(f);
+			r = is_incomplete(f, before);
 		if (r > 0 && now_us() >= f->deadline_us)
 			r = -ETIMEDOUT;
 	} while (r > 0);
