@@ -115,12 +115,12 @@ event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
 		count(p, C_events_remap, 1);
 		r = space_remap(&p->vm, c->space, m->addr, m->to, m->len);
 		if (c->loose.all.to > 0)
-			loose_note(c, m->to, m->to + m->len);
+			loose_note(p, c, m->to, m->to + m->len);
 		break;
 	case UFFD_REMOVE:
 		count(p, C_events_remove, 1);
 		space_remove(&p->vm, c->space, m->addr, m->end);
-		loose_note(c, m->addr, m->end);
+		loose_note(p, c, m->addr, m->end);
 		break;
 	case UFFD_UNMAP:
 		count(p, C_events_unmap, 1);

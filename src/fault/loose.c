@@ -33,10 +33,11 @@ span_of(const struct region *r, const struct span *s)
 }
 
 void
-loose_note(struct client *c, uint64_t start, uint64_t end)
+loose_note(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 {
 	span_cover(&c->loose.all, start, end);
 	span_cover(&c->loose.bare, start, end);
+	client_set_busy(p, c);
 }
 
 /* => 0 or -EAGAIN; all else is unregistered memory, or a dead process */

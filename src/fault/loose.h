@@ -27,8 +27,9 @@ struct loose {
 	struct span bare; /* and is not write-protected yet */
 };
 
-/* => the model has forgotten pages in [start, end) */
-void loose_note(struct client *, uint64_t start, uint64_t end);
+/* => the model has forgotten pages in [start, end); pager_tick() protects them
+ */
+void loose_note(struct pager *, struct client *, uint64_t start, uint64_t end);
 
 /* => c->loose.bare.to is 0 when nothing is left to protect */
 void loose_protect(struct pager *, struct client *);

@@ -10,8 +10,8 @@ from harness import MIB, check
 CASES = {}
 
 MEMOPS = ('mremap-size', 'mremap-move', 'mremap-dontunmap', 'munmap',
-          'dontneed', 'free', 'free-reuse', 'mprotect', 'mprotect-split',
-          'mlock', 'populate', 'brk', 'thp', 'fresh', 'fresh-near',
+          'dontneed', 'free', 'free-reuse', 'free-idle', 'mprotect',
+          'mprotect-split', 'mlock', 'populate', 'brk', 'thp', 'fresh', 'fresh-near',
           'read-first')
 FORKS = ('halves', 'read-only', 'grandchildren', 'many', 'orphan', 'wipe',
          'remap', 'threaded')

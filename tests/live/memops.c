@@ -11,11 +11,13 @@
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
@@ -246,6 +248,47 @@ op_free_reuse(struct area *a)
 	}
 	live_push_area(a);
 	area_verify(a, 0, a->npages, "pushed out");
+}
+
+/* => pages that are there, and writable without a fault */
+static size_t
+writable(const void *addr, size_t npages)
+{
+	uint64_t entries[64];
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	off_t at = (off_t)((uintptr_t)addr / PAGE * 8);
+	size_t n = 0;
+
+	if (fd < 0 || npages > 64 ||
+	    pread(fd, entries, npages * 8, at) != (ssize_t)(npages * 8))
+		live_die("/proc/self/pagemap: %s", strerror(errno));
+	close(fd);
+	for (size_t i = 0; i < npages; i++)
+		n += (entries[i] >> 63 & 1) && !(entries[i] >> 57 & 1);
+	return n;
+}
+
+/*
+ * Given up while the pager has nothing else to do: it write-protects what is
+ * still there all the same.  Nothing tells when it has come to rest.
+ */
+static void
+op_free_idle(struct area *a)
+{
+	const struct timespec rest = { .tv_nsec = 200000000 };
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	unsigned tries = 2000;
+
+	area_fill(a, 0, 64, 20);
+	(void)nanosleep(&rest, NULL);
+	if (madvise(a->base, 64 * PAGE, MADV_FREE) < 0)
+		live_die("MADV_FREE: %s", strerror(errno));
+	while (live_limit() > 0 && writable(a->base, 64) > 0 && tries-- > 0)
+		(void)nanosleep(&tick, NULL);
+	if (live_limit() > 0 && writable(a->base, 64) > 0)
+		live_die("%zu pages are writable", writable(a->base, 64));
+	area_fill(a, 0, 64, 21);
+	area_verify(a, 0, a->npages, "given up at rest");
 }
 
 /*
@@ -482,6 +525,7 @@ static const struct {
 	{ "dontneed", op_dontneed },
 	{ "free", op_free },
 	{ "free-reuse", op_free_reuse },
+	{ "free-idle", op_free_idle },
 	{ "read-first", op_read_first, 6 },
 	{ "mprotect", op_mprotect },
 	{ "mprotect-split", op_mprotect_split },

@@ -320,20 +320,9 @@ kill_hostile(void)
 	}
 }
 
-/* What programs have let go of and kept is found when memory is adopted. */
-static void
-adopt_all(void)
-{
-	for (uint32_t i = 0; i < kernel.nprocs; i++)
-		if (adoptable(kernel.procs[i]))
-			host_adopt(kernel.procs[i]);
-}
-
 void
 settle_check(void)
 {
-	settle();
-	adopt_all();
 	settle();
 	check_all();
 }
@@ -344,8 +333,6 @@ sweep(void)
 	memset(cursors, 0, sizeof(cursors));
 	sweeping = true;
 	snap_read_all();
-	settle();
-	adopt_all();
 	settle();
 	check_all();
 	sweeping = false;
