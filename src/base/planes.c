@@ -147,6 +147,15 @@ planes_fault_ack(struct planes *p)
 }
 
 void
+mail_queue(struct mail **list, struct mail *m)
+{
+	while (*list != NULL)
+		list = &(*list)->next;
+	m->next = NULL;
+	*list = m;
+}
+
+void
 planes_answer(struct planes *p, struct mail *m, int result)
 {
 	int r;

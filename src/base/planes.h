@@ -433,6 +433,8 @@ void planes_kick(struct planes *);
 int planes_fault_fd(const struct planes *);
 struct mail *planes_fault_receive(struct planes *); /* NULL: none */
 void planes_fault_ack(struct planes *);
+/* => behind the others that the fault plane has put off */
+void mail_queue(struct mail **list, struct mail *);
 void planes_answer(struct planes *, struct mail *, int result);
 /* => NULL when all are busy: count and go on */
 struct notice *planes_notice(struct planes *, enum notice_kind);

@@ -23,16 +23,6 @@
 #define RUNS 64
 
 /*
- * => 0: every event that started before now has been read and applied;
- *    -EAGAIN; -ESRCH
- */
-static int
-settled(struct client *c)
-{
-	return uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
-}
-
-/*
  * Memory that the agent touches must never fault; what is in the arena its
  * client tells us of (library.c).
  */
@@ -160,7 +150,7 @@ add_range(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 	int r = c->pagemap < 0 ? 0 : protect_zero(c, start, end);
 
 	if (r == 0)
-		r = settled(c);
+		r = client_settled(c);
 	if (r == 0)
 		r = space_add(&p->vm, c->space, start, end, MEMTYPE_ANON);
 	return r;

@@ -214,6 +214,14 @@ client_lose_agent(struct pager *p, struct client *c)
 	client_set_busy(p, c);
 }
 
+/* While an event waits the kernel refuses every ioctl, the harmless ones too.
+ */
+int
+client_settled(const struct client *c)
+{
+	return uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+}
+
 uint64_t
 client_probe(struct pager *p, struct client *c)
 {
@@ -221,7 +229,7 @@ client_probe(struct pager *p, struct client *c)
 
 	if (now_us(p) < c->probe_us)
 		return c->probe_us;
-	r = uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+	r = client_settled(c);
 	if (r == -ESRCH) {
 		client_free(p, c);
 		return UINT64_MAX;

@@ -45,6 +45,13 @@ struct client *client_get(struct pager *, uint64_t space);
  */
 void client_service(struct pager *, struct client *);
 
+/*
+ * client_settled: are its mappings as the model has them?
+ *
+ * => 0: every event that started before now has been read and applied, and its
+ *    waiter has run; -EAGAIN; -ESRCH
+ */
+int client_settled(const struct client *);
 /* => pager_tick() looks at it; or does not any longer */
 void client_set_busy(struct pager *, struct client *);
 void client_set_idle(struct pager *, struct client *);

@@ -67,14 +67,6 @@ drop_is_ours(const struct client *c, uint64_t to)
 	return to >= rec->area_start && to - rec->area_start < rec->area_len;
 }
 
-/* => every event that started before now has been read, and its waiter ran */
-static bool
-is_settled(const struct client *c)
-{
-	return uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES,
-		   false) == 0;
-}
-
 /* => the region of a page that can be dropped, or NULL */
 static struct region *
 region_of(struct client *c, uint64_t addr)
@@ -191,7 +183,7 @@ capture(struct pager *p, struct client *c)
 			rc = read_pages(p, c, i, n);
 		i += n > 0 ? n : 1;
 	}
-	return rc == 0 && !is_settled(c) ? -EAGAIN : rc;
+	return rc == 0 && client_settled(c) != 0 ? -EAGAIN : rc;
 }
 
 /* Of a page that turned out not to be there, the object's is what it reads. */
@@ -341,7 +333,7 @@ drop_step(struct pager *p, struct client *c)
 		c->retry_us = now_us(p);
 		return 0;
 	}
-	if (!is_settled(c))
+	if (client_settled(c) != 0)
 		return now_us(p) + RETRY_US;
 	drop_end(p, c, flags);
 	return 0;

@@ -135,8 +135,7 @@ give_up_agent(struct pager *p, struct client *c)
 static bool
 is_forking(const struct client *c)
 {
-	return c->batch.given_up && uffd_protect(c->uffd, c->space->rec->anchor,
-					PAGE_BYTES, false) == -EAGAIN;
+	return c->batch.given_up && client_settled(c) == -EAGAIN;
 }
 
 /* => 0: the client was let go; 1: more to do; -errno: not now */

@@ -510,12 +510,7 @@ dispatch(struct pager *p, struct client *c, struct mail_library *m)
 void
 library_begin(struct pager *p, struct mail_library *m)
 {
-	struct mail **last = &p->requests;
-
-	while (*last != NULL)
-		last = &(*last)->next;
-	m->m.next = NULL;
-	*last = &m->m;
+	mail_queue(&p->requests, &m->m);
 }
 
 /* => false: not now */

@@ -15,7 +15,6 @@
 #include "client.h"
 #include "peer.h"
 #include "planes.h"
-#include "uffd.h"
 
 #define CHUNK 256
 #define TRIES 3
@@ -118,7 +117,7 @@ look_again(struct pager *p, uint64_t space, uint64_t addr, const char **what)
 	c = client_get(p, space);
 	if (c == NULL)
 		return -ESRCH;
-	rc = uffd_protect(c->uffd, c->space->rec->anchor, PAGE_BYTES, false);
+	rc = client_settled(c);
 	if (rc == 0)
 		rc = peer_pages(c->pagemap, addr, 1, &flags);
 	if (rc < 0)
@@ -197,13 +196,8 @@ verify_client(struct pager *p, uint64_t space, struct mail_check *m)
 void
 verify_begin(struct pager *p, struct mail_check *m)
 {
-	struct mail **last = &p->checks;
-
-	while (*last != NULL)
-		last = &(*last)->next;
 	m->nspaces = m->npages = m->nproblems = 0;
-	m->m.next = NULL;
-	*last = &m->m;
+	mail_queue(&p->checks, &m->m);
 }
 
 /* => asks for all that it is to look at; they do not evict until it has */
