@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 
 #include <elf.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,24 +21,8 @@
 #include <unistd.h>
 
 #include "elfnote.h"
+#include "pagerd/elf_machine.h"
 #include "zero.h"
-
-#if defined(__x86_64__)
-#define MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define MACHINE EM_AARCH64
-#elif defined(__riscv)
-#define MACHINE EM_RISCV
-#elif defined(__powerpc64__)
-#define MACHINE EM_PPC64
-#elif defined(__s390x__)
-#define MACHINE EM_S390
-#else
-#error "elfcore.c: which e_machine has this one?"
-#endif
-
-#define BYTE_ORDER_ELF                                                         \
-	(__BYTE_ORDER == __LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB)
 
 struct layout { /* offsets in the file */
 	uint64_t nheaders;
@@ -147,9 +130,9 @@ put_header(struct writer *w)
 	bool fits = w->at.section == 0;
 	Elf64_Ehdr h = {
 		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
-		    BYTE_ORDER_ELF, EV_CURRENT, ELFOSABI_NONE },
+		    PAGERD_ELF_DATA, EV_CURRENT, ELFOSABI_NONE },
 		.e_type = ET_CORE,
-		.e_machine = MACHINE,
+		.e_machine = PAGERD_ELF_MACHINE,
 		.e_version = EV_CURRENT,
 		.e_phoff = sizeof(h),
 		.e_ehsize = sizeof(h),

@@ -8,11 +8,6 @@
 
 #include "lib.h"
 
-#ifndef MADV_POPULATE_READ /* 5.14 */
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-
 static bool
 answers_query(uint64_t addr, const struct pagerd_msg_reply *msg)
 {

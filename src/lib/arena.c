@@ -17,10 +17,6 @@
 
 #include "lib.h"
 
-#ifndef MAP_FIXED_NOREPLACE /* 4.17 */
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
 /*
  * A forked child inherits this together with the arena, and a program that is
  * executed has neither: where it is set, what is there is ours.  To look into

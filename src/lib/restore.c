@@ -7,30 +7,13 @@
 #include <sys/stat.h>
 
 #include <elf.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib.h"
-
-#if defined(__x86_64__)
-#define MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define MACHINE EM_AARCH64
-#elif defined(__riscv)
-#define MACHINE EM_RISCV
-#elif defined(__powerpc64__)
-#define MACHINE EM_PPC64
-#elif defined(__s390x__)
-#define MACHINE EM_S390
-#else
-#error "restore.c: which e_machine has this one?"
-#endif
-
-#define BYTE_ORDER_ELF                                                         \
-	(__BYTE_ORDER == __LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB)
+#include "pagerd/elf_machine.h"
 
 /*
  * The daemon believes what the kernel knows of the file, and does not ask who
@@ -119,8 +102,9 @@ is_core(const Elf64_Ehdr *h)
 {
 	return (memcmp(h->e_ident, ELFMAG, SELFMAG) == 0 &&
 		h->e_ident[EI_CLASS] == ELFCLASS64 &&
-		h->e_ident[EI_DATA] == BYTE_ORDER_ELF && h->e_type == ET_CORE &&
-		h->e_machine == MACHINE && h->e_version == EV_CURRENT &&
+		h->e_ident[EI_DATA] == PAGERD_ELF_DATA &&
+		h->e_type == ET_CORE && h->e_machine == PAGERD_ELF_MACHINE &&
+		h->e_version == EV_CURRENT &&
 		h->e_phentsize == sizeof(Elf64_Phdr) &&
 		h->e_phoff <= INT64_MAX && h->e_shoff <= INT64_MAX);
 }

@@ -7,21 +7,10 @@
 #include <fcntl.h>
 
 #include "fixture.h"
+#include "pagerd/elf_machine.h"
 
 #define FILE_PAGES 8
 #define CORE_AT 4096 /* where the memory of a core begins in its file */
-
-#if defined(__x86_64__)
-#define MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define MACHINE EM_AARCH64
-#elif defined(__riscv)
-#define MACHINE EM_RISCV
-#elif defined(__powerpc64__)
-#define MACHINE EM_PPC64
-#else
-#define MACHINE EM_S390
-#endif
 
 static int file;
 
@@ -185,7 +174,7 @@ core_new(void)
 			       : ELFDATA2MSB,
 			   EV_CURRENT },
 		    .e_type = ET_CORE,
-		    .e_machine = MACHINE,
+		    .e_machine = PAGERD_ELF_MACHINE,
 		    .e_version = EV_CURRENT,
 		    .e_phoff = sizeof(Elf64_Ehdr),
 		    .e_phentsize = sizeof(Elf64_Phdr),
