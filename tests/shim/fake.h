@@ -18,7 +18,7 @@
 #define FAKE_MAX_SPACES 256
 #define FAKE_MAX_PAGES 4096
 #define FAKE_MAX_FAULTS 64
-#define FAKE_WAIT_MS 8000
+#define FAKE_WAIT_MS 30000 /* a deadline: what is waited for comes sooner */
 
 struct fake_space {
 	uint64_t id;
@@ -105,6 +105,9 @@ int fake_drop(struct fake *, struct fake_space *, const uint64_t *runs,
 int fake_stall_drop(struct fake *, struct fake_space *, uint64_t addr);
 /* Both are there before its process goes on, which had been stopped. */
 int fake_drop_and_release(struct fake *, struct fake_space *, uint64_t addr);
+/* The same with a MOVE of one page and DEPEND, which gives it up. */
+int fake_move_late(struct fake *, struct fake_space *, uint64_t addr,
+    uint8_t *status);
 int fake_empty(struct fake *, struct fake_space *);
 int fake_release(struct fake_space *);
 void fake_hang_up(struct fake_space *);
