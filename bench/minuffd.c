@@ -3,10 +3,10 @@
  *
  * usage: minuffd MIB REPORT
  *
- * A child process touches each page of an area once; we read the fault and
- * answer with UFFDIO_COPY of a page of zeros.  Both run on one CPU: nothing
- * that serves faults one by one from another process can be faster.  REPORT
- * gets nanoseconds for each page.
+ * A child process touches each page of an area once, at random; we read the
+ * fault and answer with UFFDIO_COPY of a page of zeros.  Both run on one CPU:
+ * nothing that serves faults one by one from another process can be faster.
+ * REPORT gets nanoseconds for each page.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -19,30 +19,19 @@
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <pagerd/uffd_abi.h>
 
-#define PAGE ((size_t)4096)
+#include "bench.h"
+
 #define TOO_LONG 120 /* seconds */
 
-static void
+_Noreturn static void
 die(const char *what)
 {
-	fprintf(stderr, "minuffd: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	bench_die("%s: %s", what, strerror(errno));
 }
 
 static void
@@ -112,8 +101,8 @@ receive_fd(int sock)
 static void
 client(int sock, int report, size_t npages)
 {
-	volatile uint8_t *p = mmap(NULL, npages * PAGE, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const uint32_t *order = bench_permutation(npages, 1);
+	volatile uint8_t *p = bench_map(npages * PAGE, MAP_PRIVATE);
 	struct uffdio_register reg = { .range = { (uintptr_t)p, npages * PAGE },
 		.mode = UFFDIO_REGISTER_MODE_MISSING };
 	int fd = userfaultfd_new();
@@ -121,13 +110,13 @@ client(int sock, int report, size_t npages)
 	double ns;
 	size_t i;
 
-	if (p == MAP_FAILED || ioctl(fd, UFFDIO_REGISTER, &reg) < 0)
+	if (ioctl(fd, UFFDIO_REGISTER, &reg) < 0)
 		die("UFFDIO_REGISTER");
 	send_fd(sock, fd);
-	start = now_ns();
+	start = bench_now_ns();
 	for (i = 0; i < npages; i++)
-		p[i * PAGE] = 1;
-	ns = (double)(now_ns() - start) / (double)npages;
+		p[order[i] * PAGE] = 1;
+	ns = (double)(bench_now_ns() - start) / (double)npages;
 	_exit(write(report, &ns, sizeof(ns)) == sizeof(ns) ? 0 : 1);
 }
 
@@ -159,11 +148,9 @@ main(int argc, char **argv)
 	pid_t pid;
 	FILE *f;
 
-	if (argc != 3 || atoi(argv[1]) < 1) {
-		fprintf(stderr, "usage: minuffd MIB REPORT\n");
-		return 2;
-	}
-	npages = (size_t)atoi(argv[1]) * 256;
+	if (argc != 3)
+		bench_usage("MIB REPORT");
+	npages = bench_number(argv[1], 1) * PAGES_PER_MIB;
 	stay_on_one_cpu();
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, socks) < 0 || pipe(report) < 0)
 		die("socketpair");
@@ -179,9 +166,8 @@ main(int argc, char **argv)
 	if (read(report[0], &ns, sizeof(ns)) != sizeof(ns) ||
 	    waitpid(pid, &status, 0) != pid || status != 0)
 		die("client");
-	f = fopen(argv[2], "w");
-	if (f == NULL)
-		die(argv[2]);
+	f = bench_report(argv[2]);
 	fprintf(f, "{\"zero_fill\": %.1f}\n", ns);
-	return fclose(f) == 0 ? 0 : 1;
+	bench_report_end(f);
+	return 0;
 }

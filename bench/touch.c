@@ -1,187 +1,188 @@
 /*
  * touch.c: how long an access to memory takes
  *
- * usage: touch MIB REPORT [SEED]
+ * usage: touch [-H] [-u LIBUMAP -f FILE] MIB REPORT [SEED]
  *
  * Fills an area in order (first touch), then reads it in order, reads it at
- * random, changes it in order and at random.  Half of each page's bytes can be
- * compressed away.  Every page that is read is compared with what was written
- * last.  REPORT gets one JSON object: nanoseconds for each access of a page.
+ * random, changes it in order and at random.  Every page that is read is
+ * compared with what was written last.  REPORT gets one JSON object:
+ * nanoseconds for each access of a page, and MiB that are huge pages after the
+ * first touch.
+ *
+ * -H asks for huge pages.  With -u the area is one of LLNL's UMap, whose
+ * library is named, kept in FILE; its environment (UMAP_BUFSIZE) says how much
+ * of it may be in memory.
  */
 #include <sys/mman.h>
 
-#include <stdint.h>
-#include <stdio.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PAGE ((size_t)4096)
-#define WORDS (PAGE / sizeof(uint64_t))
+#include "bench.h"
+#include "pages.h"
 
-struct memory {
-	uint64_t *base;
-	size_t npages;
-	uint32_t *version; /* shared: never paged */
-	uint64_t seed;
+struct options {
+	int huge;
+	const char *umap_library, *umap_file; /* NULL: ordinary memory */
 };
 
-static uint64_t
-mix(uint64_t x)
+typedef void *umap_function(void *, size_t, int, int, int, off_t);
+
+/* => past the page cache, which no budget of UMap's would count */
+static int
+open_file(const char *path, size_t len)
 {
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
+	int flags = O_RDWR | O_CREAT | O_CLOEXEC;
+	int fd = open(path, flags | O_DIRECT, 0600);
 
-static uint64_t *
-page_at(const struct memory *m, size_t i)
-{
-	return m->base + i * WORDS;
-}
-
-/* The first half of a page is noise, the second half one word. */
-static void
-page_fill(struct memory *m, size_t i)
-{
-	uint64_t *w = page_at(m, i);
-	uint64_t key = mix(m->seed + i);
-	size_t k;
-
-	w[0] = key;
-	for (k = 1; k < WORDS / 2; k++)
-		w[k] = key = key * UINT64_C(6364136223846793005) + 1;
-	for (; k < WORDS; k++)
-		w[k] = i;
-	w[WORDS - 1] = m->version[i] = 1;
-}
-
-static void
-wrong(size_t i)
-{
-	fprintf(stderr, "touch: WRONG DATA in page %zu\n", i);
-	exit(3);
-}
-
-static void
-page_read(struct memory *m, size_t i)
-{
-	const uint64_t *w = page_at(m, i);
-
-	if (w[0] != mix(m->seed + i) || w[WORDS / 2] != i ||
-	    w[WORDS - 1] != m->version[i])
-		wrong(i);
-}
-
-static void
-page_change(struct memory *m, size_t i)
-{
-	page_read(m, i);
-	page_at(m, i)[WORDS - 1] = ++m->version[i];
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static double
-phase(struct memory *m, void (*access)(struct memory *, size_t), int random)
-{
-	uint64_t rng = m->seed;
-	uint64_t start = now_ns();
-	size_t n;
-
-	for (n = 0; n < m->npages; n++) {
-		rng += UINT64_C(0x9e3779b97f4a7c15);
-		access(m, random ? mix(rng) % m->npages : n);
-	}
-	return (double)(now_ns() - start) / (double)m->npages;
-}
-
-/* Every word, and outside of what is timed. */
-static void
-verify_all(const struct memory *m)
-{
-	size_t i;
-	size_t k;
-
-	for (i = 0; i < m->npages; i++) {
-		const uint64_t *w = page_at(m, i);
-		uint64_t key = mix(m->seed + i);
-
-		for (k = 0; k < WORDS / 2; k++) {
-			if (w[k] != key)
-				wrong(i);
-			key = key * UINT64_C(6364136223846793005) + 1;
-		}
-		for (; k < WORDS - 1; k++)
-			if (w[k] != i)
-				wrong(i);
-		if (w[k] != m->version[i])
-			wrong(i);
-	}
+	if (fd < 0 && errno == EINVAL)
+		fd = open(path, flags, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+		bench_die("%s: %s", path, strerror(errno));
+	return fd;
 }
 
 static void *
-map(size_t len, int flags)
+umap_area(const struct options *o, size_t len)
 {
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS,
-	    -1, 0);
+	void *library = dlopen(o->umap_library, RTLD_NOW | RTLD_GLOBAL);
+	umap_function *umap;
+	void *area;
 
-	if (p == MAP_FAILED) {
-		perror("touch: mmap");
-		exit(1);
+	if (library == NULL)
+		bench_die("%s", dlerror());
+	*(void **)&umap = dlsym(library, "umap");
+	if (umap == NULL)
+		bench_die("%s: no umap()", o->umap_library);
+	area = umap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+	    open_file(o->umap_file, len), 0);
+	if (area == MAP_FAILED)
+		bench_die("umap failed");
+	return area;
+}
+
+static void *
+area_new(const struct options *o, size_t len)
+{
+	void *area;
+
+	if (o->umap_library != NULL)
+		return umap_area(o, len);
+	area = bench_map(len, MAP_PRIVATE);
+	if (o->huge && madvise(area, len, MADV_HUGEPAGE) < 0)
+		bench_die("madvise: %s", strerror(errno));
+	return area;
+}
+
+/* => of all of the process's memory */
+static double
+huge_mib(void)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long kib = 0;
+	char line[256];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "AnonHugePages: %lu", &kib) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return (double)kib / 1024;
+}
+
+static double
+phase(struct pages *p, void (*visit)(struct pages *, size_t), int at_random)
+{
+	uint64_t rng = p->seed;
+	uint64_t start = bench_now_ns();
+	uint64_t r;
+	size_t n;
+
+	for (n = 0; n < p->npages; n++) {
+		r = bench_random(&rng);
+		visit(p, at_random ? r % p->npages : n);
 	}
-	return p;
+	return (double)(bench_now_ns() - start) / (double)p->npages;
 }
 
 static const struct {
 	const char *name;
-	void (*access)(struct memory *, size_t);
-	int random;
+	void (*visit)(struct pages *, size_t);
+	int at_random;
 } phases[] = {
-	{ "fill", page_fill, 0 },
-	{ "read_in_order", page_read, 0 },
-	{ "read_at_random", page_read, 1 },
-	{ "change_in_order", page_change, 0 },
-	{ "change_at_random", page_change, 1 },
+	{ "fill", pages_fill, 0 },
+	{ "read_in_order", pages_read, 0 },
+	{ "read_at_random", pages_read, 1 },
+	{ "change_in_order", pages_change, 0 },
+	{ "change_at_random", pages_change, 1 },
 };
 #define NPHASES (sizeof(phases) / sizeof(phases[0]))
+
+static void
+measure(struct pages *p, const char *path)
+{
+	double huge = 0, ns[NPHASES];
+	size_t i;
+	FILE *f;
+
+	for (i = 0; i < NPHASES; i++) {
+		ns[i] = phase(p, phases[i].visit, phases[i].at_random);
+		if (i == 0)
+			huge = huge_mib();
+	}
+	pages_verify(p);
+	f = bench_report(path);
+	fprintf(f, "{");
+	for (i = 0; i < NPHASES; i++)
+		fprintf(f, "\"%s\": %.1f, ", phases[i].name, ns[i]);
+	fprintf(f, "\"huge_mib\": %.1f}\n", huge);
+	bench_report_end(f);
+}
+
+static void
+usage(void)
+{
+	bench_usage("[-H] [-u LIBUMAP -f FILE] MIB REPORT [SEED]");
+}
+
+static void
+read_options(struct options *o, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "Hu:f:")) != -1) {
+		if (c == 'H')
+			o->huge = 1;
+		else if (c == 'u')
+			o->umap_library = optarg;
+		else if (c == 'f')
+			o->umap_file = optarg;
+		else
+			usage();
+	}
+	if ((o->umap_library == NULL) != (o->umap_file == NULL))
+		usage();
+}
 
 int
 main(int argc, char **argv)
 {
-	struct memory m;
-	double ns[NPHASES];
-	size_t i;
-	FILE *f;
+	struct options o = { 0 };
+	struct pages p;
+	size_t npages;
 
-	if (argc < 3 || argc > 4 || atoi(argv[1]) < 1) {
-		fprintf(stderr, "usage: touch MIB REPORT [SEED]\n");
-		return 2;
-	}
-	m.npages = (size_t)atoi(argv[1]) * 256;
-	m.seed = argc == 4 ? strtoull(argv[3], NULL, 0) : 1;
-	m.base = map(m.npages * PAGE, MAP_PRIVATE);
-	m.version = map(m.npages * sizeof(*m.version), MAP_SHARED);
-	memset(m.version, 0, m.npages * sizeof(*m.version));
-	for (i = 0; i < NPHASES; i++)
-		ns[i] = phase(&m, phases[i].access, phases[i].random);
-	verify_all(&m);
-	f = fopen(argv[2], "w");
-	if (f == NULL) {
-		perror(argv[2]);
-		return 1;
-	}
-	for (i = 0; i < NPHASES; i++)
-		fprintf(f, "%s\"%s\": %.1f", i == 0 ? "{" : ", ",
-		    phases[i].name, ns[i]);
-	fprintf(f, "}\n");
-	return fclose(f) == 0 ? 0 : 1;
+	read_options(&o, argc, argv);
+	argc -= optind;
+	argv += optind;
+	if (argc < 2 || argc > 3)
+		usage();
+	npages = bench_number(argv[0], 1) * PAGES_PER_MIB;
+	pages_init(&p, area_new(&o, npages * PAGE), npages,
+	    argc == 3 ? bench_number(argv[2], 0) : 1);
+	measure(&p, argv[1]);
+	return 0;
 }

@@ -1,0 +1,1 @@
+"""What bench/run, bench/snapshot and bench/clone are made of."""
