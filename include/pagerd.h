@@ -121,8 +121,9 @@ int pagerd_restore(struct pagerd *, int fd);
 int pagerd_unmap(struct pagerd *, void *addr, size_t len);
 /*
  * => the region that starts at addr has new_len bytes; it does not move
- * => -EINVAL: no region starts there; -ENOMEM: something is in the way, or
- *    shared memory has no more
+ * => -EINVAL: no region starts there, or new_len is 0 or not of whole pages;
+ *    -ENOMEM: something is in the way, the arena ends there, or shared memory
+ *    has no more
  * => a clone that was made shorter gets back what the snapshot had there
  */
 int pagerd_extend(struct pagerd *, void *addr, size_t new_len);

@@ -1,7 +1,7 @@
 /*
  * main.c: pagerd
  *
- *	options, configuration --> features --> sockets --> store
+ *	options, configuration --> features --> sockets --> stores
  *	    --> fault plane (a thread) --> control plane (this thread)
  *
  * Each step that fails says so in one line and ends the daemon; what the
@@ -20,7 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backend.h"
 #include "control.h"
 #include "feature.h"
 #include "listen.h"
@@ -29,6 +28,7 @@
 #include "plane.h"
 #include "planes.h"
 #include "settings.h"
+#include "stacks.h"
 
 #define DAEMON_NICE (-15)
 #define DEVICE "/dev/userfaultfd"
@@ -40,7 +40,7 @@ struct boot {
 	struct features features;
 	struct listeners listeners;
 	int device; /* -1: not open */
-	struct backend *store;
+	struct stacks stacks;
 	struct planes *planes;
 	char err[512];
 };
@@ -77,6 +77,8 @@ configure(struct boot *b)
 	if (r == 0)
 		r = override(b, "socket-dir", o->socket_dir);
 	b->settings.private = o->private;
+	if (r == 0)
+		r = settings_settle(&b->settings, b->err, sizeof(b->err));
 	if (r == 0)
 		log_set_level(b->settings.log_level);
 	return r;
@@ -146,7 +148,8 @@ start_plane(struct boot *b, struct plane **plane)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = plane_start(b->planes, b->store, b->settings.dedup, plane);
+	r = plane_start(b->planes, b->stacks.specs, b->stacks.nspecs,
+	    b->settings.dedup, plane);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		snprintf(b->err, sizeof(b->err),
@@ -166,7 +169,7 @@ prepare(struct boot *b)
 		r = listeners_open(&b->listeners, b->settings.socket_dir,
 		    b->settings.private, b->err, sizeof(b->err));
 	if (r == 0)
-		r = backend_open(b->settings.store, &b->store, b->err,
+		r = stacks_open(&b->stacks, &b->settings.stores, b->err,
 		    sizeof(b->err));
 	if (r == 0)
 		r = planes_new(&b->planes);
@@ -198,7 +201,7 @@ static void
 cleanup(struct boot *b)
 {
 	planes_delete(b->planes);
-	backend_close(b->store);
+	stacks_close(&b->stacks);
 	listeners_close(&b->listeners);
 	settings_fini(&b->settings);
 	if (b->device >= 0)

@@ -10,7 +10,9 @@
  *	client				daemon
  *	   | ------- connect ------------> |
  *	   | <------ WELCOME (1 fd) ------ |  an open /dev/userfaultfd
- *	   | ------- HELLO (n fds) ------> |  userfaultfds, /proc/self files
+ *	   | ------- HELLO (n fds) ------> |  userfaultfd, /proc/self files
+ *	   |                               |  (before WELCOME has come, if the
+ *	   |                               |  client may open the device itself)
  *	   | <------ READY | REFUSED ----- |  READY after a fork: 1 fd
  *	   |                               |
  *	   | <------ MOVE ---------------- |  capture pages into staging
@@ -19,7 +21,7 @@
  *	   | ------- DONE ---------------> |
  *	   | <------ DROP ---------------- |  what MOVE does not take
  *	   | ------- DONE ---------------> |
- *	   | <------ HOLD (2 fds) -------- |  fork a holder, for a snapshot
+ *	   | <------ HOLD (1 fd) --------- |  fork a holder, for a snapshot
  *	   | ------- DONE ---------------> |
  *	   | <------ RELEASE ------------- |  daemon holds nothing any more
  *
@@ -56,7 +58,7 @@
 
 #include <stdint.h>
 
-#define PAGERD_PROTOCOL_VERSION 1
+#define PAGERD_PROTOCOL_VERSION 3
 #define PAGERD_PAGE_SIZE 4096u
 #define PAGERD_STAGE_PAGES 256u /* pages in a client's staging area */
 #define PAGERD_TOKEN_BYTES 16
@@ -102,24 +104,25 @@ enum pagerd_hello_kind {
 
 /* Order of the descriptors that come with HELLO. */
 enum pagerd_hello_fd {
-	PAGERD_FD_STAGE,   /* userfaultfd for the staging area, raw */
 	PAGERD_FD_MEM,     /* /proc/self/mem, read-only */
 	PAGERD_FD_PAGEMAP, /* /proc/self/pagemap */
 	PAGERD_FD_MAPS,    /* /proc/self/maps */
 	PAGERD_FD_SMAPS,   /* /proc/self/smaps */
+	PAGERD_FD_ROLLUP,  /* /proc/self/smaps_rollup */
 	PAGERD_FD_STATM,   /* /proc/thread-self/statm, of the agent */
 	PAGERD_FD_MAIN,    /* userfaultfd for the program, raw; only EXEC */
 	PAGERD_FDS_EXEC = 7,
 	PAGERD_FDS_FORK = 6, /* the kernel gave the daemon FD_MAIN already */
-	PAGERD_FDS_HOLD = 1, /* the daemon opens the files by itself */
+	PAGERD_FDS_HOLD = 0, /* the daemon opens the files by itself */
 };
 
 /*
  * The agent area is one mapping that holds everything the agent touches (its
  * stack, its state and the staging area); it is never adopted.  The anchor is
  * one page of its own, inherited empty by a forked child (MADV_WIPEONFORK)
- * and registered with the main userfaultfd: reading it raises a fault that the
- * daemon answers with a struct pagerd_anchor, which tells the child who it is.
+ * and registered with the main userfaultfd: the daemon fills it with a struct
+ * pagerd_anchor, which tells the child who it is, when it hears of the fork, or
+ * else when the child raises a fault by reading it.
  */
 struct pagerd_msg_hello {
 	struct pagerd_msg hdr;
@@ -159,6 +162,15 @@ struct pagerd_msg_refused {
  * A run is a page-aligned address with (number of pages - 1) in its low 12
  * bits.  MOVE captures the runs into the staging area one behind the other,
  * from its first page on; holes in a run leave holes in staging.
+ *
+ * The agent registers staging with the main userfaultfd to move pages there,
+ * and unregisters it to empty it.  So MOVE is refused (EAGAIN) from the moment
+ * that a change of the mappings begins until the daemon has read of it, and to
+ * empty staging is no such change.
+ *
+ * An agent that finds more in its socket when it has registered staging moves
+ * nothing: the daemon sends DEPEND, and unregisters staging, to be sure that
+ * what it asked an agent that has been stopped is not done later.
  */
 #define PAGERD_RUN(addr, npages) ((uint64_t)(addr) | ((uint64_t)(npages)-1))
 #define PAGERD_RUN_ADDR(run) ((run) & ~UINT64_C(0xfff))
@@ -208,15 +220,15 @@ struct pagerd_msg_empty { /* drop everything in the staging area */
 /*
  * The agent forks its process; the child, the holder, keeps the memory as it
  * is now and runs nothing but an agent.  fds: the holder's end of a connection
- * of its own, and an open /dev/userfaultfd.  The holder says HELLO there
- * without having been welcomed, gets READY, and ends with that connection.
+ * of its own.  The holder says HELLO there without having been welcomed, gets
+ * READY, and ends with that connection.
  */
 struct pagerd_msg_hold {
 	struct pagerd_msg hdr;
 	uint32_t seq;
 	uint32_t reserved;
 };
-#define PAGERD_HOLD_FDS 2
+#define PAGERD_HOLD_FDS 1
 
 struct pagerd_msg_done { /* answers EMPTY, UNSHARE, DROP and HOLD */
 	struct pagerd_msg hdr;
@@ -227,7 +239,7 @@ struct pagerd_msg_done { /* answers EMPTY, UNSHARE, DROP and HOLD */
 /*
  * The process maps memory of which only the daemon knows the contents: without
  * a RELEASE it cannot go on.  Not answered, and not sent while HOLD is
- * outstanding.
+ * outstanding, unless that is given up.
  */
 struct pagerd_msg_depend {
 	struct pagerd_msg hdr;

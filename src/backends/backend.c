@@ -92,19 +92,29 @@ count(struct backend *b, int r, uint64_t *successes)
 {
 	if (r == 0)
 		(*successes)++;
-	else
+	else if (r < 0 && r != -EAGAIN)
 		b->errors++;
 	return r;
 }
 
+void
+backend_attach(struct backend *b, const struct backend_host *host)
+{
+	if (b->ops->attach != NULL)
+		b->ops->attach(b->state, host);
+}
+
 int
-backend_store(struct backend *b, const void *page, uint64_t *handle)
+backend_store(struct backend *b, const struct packed *p, uint32_t owner,
+    uint64_t *handle)
 {
 	uint64_t h = UINT64_MAX;
 	int r;
 
-	r = b->ops->store(b->state, page, &h);
-	ASSERT(r == 0 || r == -ENOSPC || r == -EIO);
+	ASSERT(p->len <= PACK_MAX || p->len == PACK_PAGE);
+	ASSERT(owner != 0);
+	r = b->ops->store(b->state, p, owner, &h);
+	ASSERT(r == 0 || r == -ENOSPC || r == -EIO || r == -EAGAIN);
 	if (r == 0) {
 		ASSERT(h <= BACKEND_HANDLE_MAX);
 		*handle = h;
@@ -113,23 +123,35 @@ backend_store(struct backend *b, const void *page, uint64_t *handle)
 }
 
 int
-backend_load(struct backend *b, uint64_t handle, void *page)
+backend_peek(struct backend *b, uint64_t handle, struct packed *p)
 {
 	int r;
 
 	ASSERT(handle <= BACKEND_HANDLE_MAX);
-	r = b->ops->load(b->state, handle, page);
-	ASSERT(r == 0 || r == -EIO);
+	r = b->ops->peek(b->state, handle, p);
+	ASSERT(r == 0 || r == BACKEND_WAIT || r == -EIO);
+	ASSERT(r != 0 || p->len <= PACK_MAX || p->len == PACK_PAGE);
 	return count(b, r, &b->loads);
+}
+
+void
+backend_want(struct backend *b, const uint64_t *handles, uint32_t n)
+{
+	if (b->ops->want != NULL)
+		b->ops->want(b->state, handles, n);
 }
 
 int
 backend_same(struct backend *b, uint64_t handle, const void *page)
 {
-	int r;
+	struct packed p;
+	int r = backend_peek(b, handle, &p);
 
-	r = backend_load(b, handle, b->loaded);
-	return r < 0 ? r : memcmp(b->loaded, page, BACKEND_PAGE) == 0;
+	if (r == BACKEND_WAIT)
+		return 0;
+	if (r < 0 || unpack_page(&p, b->loaded) < 0)
+		return -EIO;
+	return memcmp(b->loaded, page, BACKEND_PAGE) == 0;
 }
 
 void
@@ -138,6 +160,31 @@ backend_free(struct backend *b, uint64_t handle)
 	ASSERT(handle <= BACKEND_HANDLE_MAX);
 	b->ops->free(b->state, handle);
 	b->frees++;
+}
+
+int
+backend_fd(const struct backend *b)
+{
+	return b->ops->fd != NULL ? b->ops->fd(b->state) : -1;
+}
+
+void
+backend_ready(struct backend *b)
+{
+	if (b->ops->ready != NULL)
+		b->ops->ready(b->state);
+}
+
+uint64_t
+backend_step(struct backend *b)
+{
+	return b->ops->step != NULL ? b->ops->step(b->state) : UINT64_MAX;
+}
+
+bool
+backend_idle(const struct backend *b)
+{
+	return b->ops->idle == NULL || b->ops->idle(b->state);
 }
 
 void

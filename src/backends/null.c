@@ -17,6 +17,7 @@
 
 #include "assert.h"
 #include "builtin.h"
+#include "pack.h"
 #include "reserve.h"
 #include "size.h"
 
@@ -90,11 +91,14 @@ null_close(void *state)
 }
 
 static int
-null_store(void *state, const void *page, uint64_t *handle)
+null_store(void *state, const struct packed *p, uint32_t owner,
+    uint64_t *handle)
 {
 	struct null *n = state;
 	uint32_t i = n->free_head;
+	int r;
 
+	(void)owner; /* nothing is moved */
 	if (i != 0)
 		n->free_head = n->next[i];
 	else if (n->high < n->nslots)
@@ -103,7 +107,8 @@ null_store(void *state, const void *page, uint64_t *handle)
 		return -ENOSPC;
 	n->next[i] = SLOT_LIVE;
 	n->nlive++;
-	memcpy(n->pages + (size_t)i * BACKEND_PAGE, page, BACKEND_PAGE);
+	r = unpack_page(p, n->pages + (size_t)i * BACKEND_PAGE);
+	ASSERT(r == 0);
 	*handle = i;
 	return 0;
 }
@@ -115,13 +120,14 @@ is_live(const struct null *n, uint64_t handle)
 }
 
 static int
-null_load(void *state, uint64_t handle, void *page)
+null_peek(void *state, uint64_t handle, struct packed *p)
 {
 	struct null *n = state;
 
 	if (!is_live(n, handle))
 		return -EIO;
-	memcpy(page, n->pages + handle * BACKEND_PAGE, BACKEND_PAGE);
+	*p = (struct packed){ .bytes = n->pages + handle * BACKEND_PAGE,
+		.len = PACK_PAGE };
 	return 0;
 }
 
@@ -156,7 +162,7 @@ const struct backend_ops null_backend = {
 	.open = null_open,
 	.close = null_close,
 	.store = null_store,
-	.load = null_load,
+	.peek = null_peek,
 	.free = null_free,
 	.stats = null_stats,
 };

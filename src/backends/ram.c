@@ -1,29 +1,23 @@
 /*
- * ram.c: pages compressed in memory, the default store
+ * ram.c: packed pages in memory, the default store
  *
- * What becomes of a page, in this order:
- *
- *	one 32-bit word over and over	nothing: the word is in the handle
- *	LZ4 makes it 7/8 or less	an object of that length
- *	neither				a whole page
- *
- * A handle is an object's position, or HANDLE_SAME and the word.
+ * A handle is the position of an object of the packed length, or HANDLE_SAME
+ * and the word that a page repeats.
  */
 #include <errno.h>
-#include <lz4.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "assert.h"
 #include "builtin.h"
+#include "pack.h"
 #include "segments.h"
 #include "size.h"
 
 #define HANDLE_SAME (UINT64_C(1) << (BACKEND_HANDLE_BITS - 1))
-#define ACCELERATION 1
 
-_Static_assert(SEGMENT_PAGE == BACKEND_PAGE, "a whole page is an object");
+_Static_assert(SEGMENT_PAGE == PACK_PAGE, "a whole page is an object");
+_Static_assert(PACK_MAX <= SEGMENT_OBJECT_MAX, "a packed one is, too");
 
 struct ram { /* fault thread after open */
 	struct segments segments;
@@ -31,8 +25,6 @@ struct ram { /* fault thread after open */
 	uint64_t pages;
 	uint64_t same_filled;
 	uint64_t incompressible;
-	LZ4_stream_t lz4;
-	char packed[SEGMENT_OBJECT_MAX];
 };
 
 static size_t
@@ -69,73 +61,37 @@ ram_close(void *state)
 	segments_close(&m->segments);
 }
 
-static bool
-is_same_filled(const char *page)
-{
-	const size_t word = sizeof(uint32_t);
-
-	return memcmp(page, page + word, BACKEND_PAGE - word) == 0;
-}
-
-static void
-fill_same(char *page, uint32_t word)
-{
-	size_t n;
-
-	memcpy(page, &word, sizeof(word));
-	for (n = sizeof(word); n < BACKEND_PAGE; n *= 2)
-		memcpy(page + n, page, n);
-}
-
 static int
-ram_store(void *state, const void *page, uint64_t *handle)
+ram_store(void *state, const struct packed *p, uint32_t owner, uint64_t *handle)
 {
 	struct ram *m = state;
-	uint32_t word, len;
 	int r;
 
-	if (is_same_filled(page)) {
-		memcpy(&word, page, sizeof(word));
-		*handle = HANDLE_SAME | word;
+	(void)owner; /* nothing is moved */
+	if (p->len == 0) {
+		*handle = HANDLE_SAME | p->word;
 		m->same_filled++;
 		m->pages++;
 		return 0;
 	}
-	len = (uint32_t)LZ4_compress_fast_extState(&m->lz4, page, m->packed,
-	    BACKEND_PAGE, sizeof(m->packed), ACCELERATION);
-	/* 0: longer than an object may be. */
-	if (len != 0)
-		r = segments_put(&m->segments, m->packed, len, handle);
-	else
-		r = segments_put(&m->segments, page, BACKEND_PAGE, handle);
+	r = segments_put(&m->segments, p->bytes, p->len, handle);
 	if (r < 0)
 		return r;
-	m->incompressible += len == 0;
+	m->incompressible += p->len == PACK_PAGE;
 	m->pages++;
 	return 0;
 }
 
 static int
-ram_load(void *state, uint64_t handle, void *page)
+ram_peek(void *state, uint64_t handle, struct packed *p)
 {
 	struct ram *m = state;
-	const void *object;
-	uint32_t len;
-	int n;
 
-	if ((handle & HANDLE_SAME) != 0) {
-		fill_same(page, (uint32_t)handle);
+	*p = (struct packed){ .word = (uint32_t)handle };
+	if ((handle & HANDLE_SAME) != 0)
 		return 0;
-	}
-	object = segments_get(&m->segments, handle, &len);
-	if (object == NULL)
-		return -EIO;
-	if (len == BACKEND_PAGE) {
-		memcpy(page, object, BACKEND_PAGE);
-		return 0;
-	}
-	n = LZ4_decompress_safe(object, page, (int)len, BACKEND_PAGE);
-	return n == BACKEND_PAGE ? 0 : -EIO;
+	p->bytes = segments_get(&m->segments, handle, &p->len);
+	return p->bytes != NULL ? 0 : -EIO;
 }
 
 static void
@@ -171,7 +127,7 @@ const struct backend_ops ram_backend = {
 	.open = ram_open,
 	.close = ram_close,
 	.store = ram_store,
-	.load = ram_load,
+	.peek = ram_peek,
 	.free = ram_free,
 	.stats = ram_stats,
 };

@@ -6,11 +6,13 @@
  *	object:	| 16-bit head | payload |, or the bytes of a whole page alone
  *
  * All objects of a segment have its class's size.  A segment is filled from
- * its start, so that its memory is touched as it is needed, and is punched
- * when its last object goes; objects never move.  The head of a live object
- * is its length; that of a free one has HEAD_FREE and links to the next free
- * one, which makes freeing twice, and loading what is free, visible.  Whole
- * pages have no head: a bit for each stands in the index.
+ * its start, so that its memory is touched as it is needed; objects never move.
+ * When its last object goes it is punched, but for the last few while others
+ *are in use: to give memory back and to get it again costs more than all else
+ *that is done for a page.  The head of a live object is its length; that of a
+ *free one has HEAD_FREE and links to the next free one, which makes freeing
+ *twice, and loading what is free, visible.  Whole pages have no head: a bit for
+ *each stands in the index.
  *
  * SEGMENT_BYTES weighs two kinds of waste.  What is left at a segment's end is
  * less for larger segments (for objects of 1.3 KiB 1% of 64 KiB); a segment
@@ -36,6 +38,8 @@
 			     */
 #define CLASS_WHOLE (SEGMENT_PAGE / SEGMENT_STEP)
 
+#define WARM_MAX 32u /* empty segments that keep their memory */
+
 #define HEAD_FREE 0x8000u
 #define HEAD_LINK 0x7fffu /* a free object's link; all set: the last */
 
@@ -57,6 +61,7 @@ struct segment {                   /* index */
 	uint16_t high;      /* no object from here on was ever used */
 	uint16_t free_head; /* HEAD_LINK: none */
 	uint16_t live;      /* whole pages: a bit each */
+	uint32_t touched;   /* bytes, from its start; also when it is empty */
 };
 
 /* An object that a position names. */
@@ -127,9 +132,35 @@ touched_bytes(uint32_t class, uint32_t n)
 	return round_up((uint64_t)n * class * SEGMENT_STEP, SEGMENT_PAGE);
 }
 
-static bool
-fits(const struct segments *s, uint64_t bytes)
+static void
+punch(struct segments *s, struct segment *g)
 {
+	uint64_t n = (uint64_t)(g - s->index);
+
+	reserve_punch(s->fd, data_offset(s->nsegments) + n * SEGMENT_BYTES,
+	    SEGMENT_BYTES);
+	s->used -= g->touched;
+	g->touched = 0;
+}
+
+/* => a warm one is an empty one like any other */
+static void
+cool_down(struct segments *s)
+{
+	struct segment *g = LIST_FIRST(&s->warm);
+
+	LIST_REMOVE(g, entry);
+	s->nwarm--;
+	punch(s, g);
+	LIST_INSERT_HEAD(&s->empty, g, entry);
+}
+
+/* => so many bytes may be touched besides; at the cost of warm segments */
+static bool
+fits(struct segments *s, uint64_t bytes)
+{
+	while (s->nwarm > 0 && s->used + bytes > s->capacity)
+		cool_down(s);
 	return s->used <= s->capacity && bytes <= s->capacity - s->used;
 }
 
@@ -156,6 +187,30 @@ unlist_partial(struct segments *s, struct segment *g, uint32_t class)
 		s->has_partial &= ~(UINT64_C(1) << (class - 1));
 }
 
+/* => an empty segment, warm if possible; NULL: there is none */
+static struct segment *
+segment_empty(struct segments *s)
+{
+	struct segment *g = LIST_FIRST(&s->warm);
+	uint64_t metadata;
+
+	if (g != NULL) {
+		s->nwarm--;
+		LIST_REMOVE(g, entry);
+		return g;
+	}
+	g = LIST_FIRST(&s->empty);
+	if (g != NULL) {
+		LIST_REMOVE(g, entry);
+		return g;
+	}
+	metadata = metadata_bytes(s->high + 1) - metadata_bytes(s->high);
+	if (s->high == s->nsegments || !fits(s, metadata))
+		return NULL;
+	s->used += metadata;
+	return &s->index[s->high++];
+}
+
 /*
  * segment_start: give an empty segment to a class
  *
@@ -165,22 +220,16 @@ unlist_partial(struct segments *s, struct segment *g, uint32_t class)
 static int
 segment_start(struct segments *s, uint32_t class)
 {
-	struct segment *g = LIST_FIRST(&s->empty);
-	uint64_t first = touched_bytes(class, 1), metadata = 0;
+	struct segment *g = segment_empty(s);
 
-	if (g == NULL) {
-		if (s->high == s->nsegments)
-			return -ENOSPC;
-		metadata =
-		    metadata_bytes(s->high + 1) - metadata_bytes(s->high);
-	}
-	if (!fits(s, first + metadata))
-		return -ENOSPC;
 	if (g == NULL)
-		g = &s->index[s->high++];
-	else
-		LIST_REMOVE(g, entry);
-	s->used += metadata;
+		return -ENOSPC;
+	if (touched_bytes(class, 1) > g->touched &&
+	    !fits(s, touched_bytes(class, 1) - g->touched)) {
+		punch(s, g);
+		LIST_INSERT_HEAD(&s->empty, g, entry);
+		return -ENOSPC;
+	}
 	g->nlive = 0;
 	g->high = 0;
 	g->free_head = HEAD_LINK;
@@ -193,14 +242,11 @@ segment_start(struct segments *s, uint32_t class)
 static void
 segment_clear(struct segments *s, struct segment *g, uint32_t class)
 {
-	uint64_t n = (uint64_t)(g - s->index);
-
 	unlist_partial(s, g, class);
-	s->classes[n] = 0;
-	reserve_punch(s->fd, data_offset(s->nsegments) + n * SEGMENT_BYTES,
-	    SEGMENT_BYTES);
-	s->used -= touched_bytes(class, g->high);
-	LIST_INSERT_HEAD(&s->empty, g, entry);
+	s->classes[g - s->index] = 0;
+	LIST_INSERT_HEAD(&s->warm, g, entry);
+	if (++s->nwarm > WARM_MAX)
+		cool_down(s);
 }
 
 /* => prefers memory that is touched already; 0 or -ENOSPC */
@@ -209,7 +255,7 @@ object_take(struct segments *s, struct segment *g, uint32_t class,
     uint32_t *number)
 {
 	const struct object *o;
-	uint64_t more;
+	uint64_t need;
 
 	if (g->free_head != HEAD_LINK) {
 		*number = g->free_head;
@@ -218,11 +264,13 @@ object_take(struct segments *s, struct segment *g, uint32_t class,
 		g->free_head = o->head & HEAD_LINK;
 		ASSERT(g->free_head == HEAD_LINK || g->free_head < g->high);
 	} else {
-		more = touched_bytes(class, g->high + 1u) -
-		       touched_bytes(class, g->high);
-		if (!fits(s, more))
-			return -ENOSPC;
-		s->used += more;
+		need = touched_bytes(class, g->high + 1u);
+		if (need > g->touched) {
+			if (!fits(s, need - g->touched))
+				return -ENOSPC;
+			s->used += need - g->touched;
+			g->touched = (uint32_t)need;
+		}
 		*number = g->high++;
 	}
 	g->nlive++;
@@ -378,6 +426,7 @@ segments_open(struct segments *s, const char *name, uint64_t capacity)
 	for (i = 0; i <= SEGMENT_CLASSES; i++)
 		LIST_INIT(&s->partial[i]);
 	LIST_INIT(&s->empty);
+	LIST_INIT(&s->warm);
 	*(struct segments_header *)(void *)s->map = (struct segments_header){
 		.magic = MAGIC,
 		.version = VERSION,
@@ -447,5 +496,7 @@ segments_free(struct segments *s, uint64_t position)
 	s->stored -= p.len;
 	if (g->nlive == 0)
 		segment_clear(s, g, p.class);
+	while (s->stored == 0 && s->nwarm > 0)
+		cool_down(s);
 	return p.len;
 }

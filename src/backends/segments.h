@@ -30,8 +30,10 @@ struct segments {
 	char *data;            /* in map: segment 0 */
 	struct segment *index; /* one for each segment */
 	uint32_t nsegments;
-	uint32_t high; /* no segment from here on was ever used */
-	struct segment_list empty;
+	uint32_t high;             /* no segment from here on was ever used */
+	struct segment_list empty; /* without memory */
+	struct segment_list warm;  /* empty, and their memory is there yet */
+	uint32_t nwarm;
 	struct segment_list partial[SEGMENT_CLASSES + 1]; /* by class */
 	uint64_t has_partial;                             /* bit class - 1 */
 	uint64_t capacity;                                /* bytes */

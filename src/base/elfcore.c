@@ -15,13 +15,12 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "elfnote.h"
 #include "pagerd/elf_machine.h"
+#include "sink.h"
 #include "zero.h"
 
 struct layout { /* offsets in the file */
@@ -34,7 +33,7 @@ struct layout { /* offsets in the file */
 
 struct writer {
 	const struct elfcore *core;
-	int fd;
+	struct sink sink;
 	struct elfnotes notes;
 	struct layout at;
 	uint8_t *buf; /* ELFCORE_READ_MAX bytes */
@@ -106,22 +105,7 @@ plan(struct writer *w)
 static int
 put(struct writer *w, const void *bytes, size_t len, uint64_t at)
 {
-	const uint8_t *p = bytes;
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(w->fd, p, len, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EIO;
-		p += n;
-		at += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return sink_put(&w->sink, bytes, len, at);
 }
 
 static int
@@ -287,21 +271,6 @@ put_memory(struct writer *w)
 	return r;
 }
 
-/* => empty, and then as long as the core: all that is not written is a hole */
-static int
-prepare_file(const struct writer *w)
-{
-	int flags = fcntl(w->fd, F_GETFL);
-
-	if (flags < 0 || lseek(w->fd, 0, SEEK_CUR) < 0)
-		return -errno;
-	if (flags & O_APPEND)
-		return -EINVAL;
-	if (ftruncate(w->fd, 0) < 0 || ftruncate(w->fd, (off_t)w->at.end) < 0)
-		return -errno;
-	return 0;
-}
-
 static int
 write_all(struct writer *w)
 {
@@ -314,13 +283,15 @@ write_all(struct writer *w)
 		r = put_section(w);
 	if (r == 0)
 		r = put(w, w->notes.bytes, w->notes.len, w->at.notes);
-	return r < 0 ? r : put_memory(w);
+	if (r == 0)
+		r = put_memory(w);
+	return r < 0 ? r : sink_end(&w->sink);
 }
 
 int
 elfcore_write(const struct elfcore *c, int fd, struct elfcore_stats *stats)
 {
-	struct writer w = { .core = c, .fd = fd };
+	struct writer w = { .core = c };
 	int r;
 
 	r = check_segments(c);
@@ -329,7 +300,7 @@ elfcore_write(const struct elfcore *c, int fd, struct elfcore_stats *stats)
 	if (r == 0)
 		r = plan(&w);
 	if (r == 0)
-		r = prepare_file(&w);
+		r = sink_open(&w.sink, fd, w.at.end);
 	if (r == 0) {
 		w.buf = malloc(ELFCORE_READ_MAX);
 		r = w.buf == NULL ? -ENOMEM : write_all(&w);

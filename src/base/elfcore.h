@@ -92,10 +92,10 @@ struct elfcore_stats {
  * elfcore_write: write the core to fd, from its beginning; what was there is
  * gone
  *
- * => fd is a seekable file, not opened with O_APPEND
- * => 0; -EINVAL (the description is inconsistent, or fd appends), -ESPIPE,
- *    -EFBIG, -ENOMEM, -errno of a write or of read(); then the file is of no
- *    use
+ * => fd is a file that does not append, a block device, or a pipe (sink.h)
+ * => 0; -EINVAL (the description is inconsistent, or fd is something else),
+ *    -ENOSPC (a device that is too small), -EFBIG, -ENOMEM, -errno of a write
+ *    or of read(); then the file is of no use
  */
 int elfcore_write(const struct elfcore *, int fd, struct elfcore_stats *);
 

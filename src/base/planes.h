@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hist.h"
 #include "pagerd/protocol.h"
 #include "size.h"
 
@@ -35,8 +36,20 @@
  * the control plane's watch, read by the fault plane; any thread: atomic.
  */
 struct gauge {
-	_Atomic int64_t model_pages;   /* written by the fault thread */
-	_Atomic int64_t foreign_pages; /* written by the watch; may be < 0 */
+	/* Captured ones too, until staging is empty.  Written by the fault
+	 * thread. */
+	_Atomic int64_t model_pages;
+	/*
+	 * Written by the watch; the fault thread takes off what it adopts, and
+	 * what has gone with its space.  May be < 0.
+	 */
+	_Atomic int64_t foreign_pages;
+	/*
+	 * Of a space: odd while its agent empties its staging area, when the
+	 * kernel's count and model_pages do not match.  Written by the fault
+	 * thread.
+	 */
+	_Atomic uint32_t emptying;
 	/*
 	 * Of a group: pages that two processes shared when the watch last
 	 * read their shares, and that have become two since.  Added to by the
@@ -48,6 +61,12 @@ struct gauge {
 	 * look at it, as fast as it grew of late.  Written by the watch.
 	 */
 	_Atomic int64_t growth_pages;
+	/*
+	 * Of a group: counted up before pages pass from foreign to model, and
+	 * again when they have, so that they are not found in both, or in
+	 * none.  Written by the fault thread.
+	 */
+	_Atomic uint32_t adoptions;
 };
 
 enum mail_op {
@@ -69,6 +88,8 @@ enum mail_op {
 	MAIL_USAGE,
 	MAIL_MAP,
 	MAIL_STATS,
+	MAIL_STORES,
+	MAIL_DRAIN,
 	MAIL_CHECK,
 	MAIL_STOP,
 };
@@ -85,6 +106,7 @@ struct mail_group_new {
 	struct mail m;
 	uid_t uid;            /* owner */
 	uint64_t limit_bytes; /* 0: none */
+	uint32_t stack; /* of stores, as they were given to plane_start() */
 	char name[GROUP_NAME_MAX];
 	uint8_t token[TOKEN_BYTES];
 	uint32_t id;         /* out */
@@ -109,15 +131,23 @@ struct mail_range {
 
 /*
  * A client's HELLO, checked for size and number of descriptors.  On success
- * the fault plane owns sock, uffd_main, uffd_stage, mem, pagemap and maps, and
- * has sent READY; on failure nothing is taken over, and reason is filled.
+ * the fault plane owns sock, uffd_main, mem, pagemap and maps, and has sent
+ * READY; on failure nothing is taken over, and reason is filled.
+ *
+ * ATTACH_LOOK: nothing has been done.  The child has inherited memory that is
+ * managed: ask again, with what its smaps say of wiped mappings.  Most children
+ * have none, and their smaps need not be read while they wait.
  */
+#define ATTACH_LOOK 1
+
 struct mail_attach {
 	struct mail m;
 	uint32_t group; /* EXEC */
 	pid_t pid;      /* from SO_PEERCRED */
+	pid_t agent;    /* its thread, as it says itself */
 	uid_t uid;
-	bool fork; /* HELLO was PAGERD_HELLO_FORK */
+	bool fork;   /* HELLO was PAGERD_HELLO_FORK */
+	bool looked; /* FORK: wiped is filled */
 	/*
 	 * FORK: mappings that a fork leaves empty (MADV_WIPEONFORK); the
 	 * asker's, until done.
@@ -127,7 +157,7 @@ struct mail_attach {
 	uint64_t fork_space;             /* FORK */
 	uint8_t fork_token[TOKEN_BYTES]; /* FORK */
 	uint64_t area_start, area_len, stage_start, anchor_start;
-	int sock, uffd_main /* EXEC, else -1 */, uffd_stage;
+	int sock, uffd_main; /* EXEC, else -1 */
 	int mem, pagemap, maps;
 	uint64_t space;      /* out: id */
 	uint32_t group_out;  /* out: group it belongs to */
@@ -163,8 +193,7 @@ struct mail_reclaim {
 struct mail_hold {
 	struct mail m;
 	uint64_t space;
-	int sock;   /* the holder's end of its connection */
-	int device; /* /dev/userfaultfd */
+	int sock; /* the holder's end of its connection */
 };
 
 /*
@@ -363,6 +392,7 @@ struct mail_stats {
 	struct mail m;
 	uint64_t *counters;
 	size_t ncounters;
+	struct hist service, wait; /* ns; as in tbl/latencies.h */
 	struct {
 		char name[16];
 		uint64_t pages, same_filled, incompressible;
@@ -370,6 +400,36 @@ struct mail_stats {
 		uint64_t stored_bytes, used_bytes, capacity_bytes;
 	} store;
 	uint64_t metadata_bytes;
+};
+
+struct store_info {
+	uint32_t stack, tier;
+	char kind[16];
+	bool draining, failing;
+	uint64_t pages, same_filled, incompressible;
+	uint64_t stored_bytes, used_bytes, capacity_bytes;
+	uint64_t stores, loads, errors; /* pages */
+	uint64_t demoted, promoted;     /* pages that went down, and up */
+	/* Of its device, see backend.h. */
+	uint64_t reads, read_bytes, writes, written_bytes, retries, moved;
+	struct hist read_ns, write_ns;
+};
+
+struct mail_stores {
+	struct mail m;
+	struct store_info *stores;
+	uint32_t max;
+	uint32_t n; /* out: that there are */
+};
+
+/*
+ * A store gives all that it has to the others of its stack, or stops that.
+ * -ENOENT: no such store; -EBUSY: no other one would take it.
+ */
+struct mail_drain {
+	struct mail m;
+	uint32_t stack, tier;
+	bool on;
 };
 
 /*

@@ -14,7 +14,8 @@
 
 /*
  * A program fills a GiB a second or two; from adopt to high there must be time
- * to see it, to read its mappings, and to register them.
+ * to see it (after a rest, up to two ticks of the kernel's clock: pace.h), to
+ * read its mappings, and to register them.
  */
 #define HEADROOM_PAGES 4096u
 #define LIMIT_MIN_BYTES (UINT64_C(8) << 20)
@@ -29,7 +30,8 @@ watermarks_of(uint64_t limit_bytes)
 {
 	uint64_t limit = limit_bytes / 4096;
 	uint64_t gap = limit / 20 < 320 ? 320 : limit / 20;
-	uint64_t head = limit / 2 < HEADROOM_PAGES ? limit / 2 : HEADROOM_PAGES;
+	uint64_t head =
+	    limit / 4 * 3 < HEADROOM_PAGES ? limit / 4 * 3 : HEADROOM_PAGES;
 
 	if (gap > 16384)
 		gap = 16384;

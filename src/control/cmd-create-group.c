@@ -34,6 +34,7 @@ create_group(struct call *call)
 		.name = call_string(call, "name"),
 		.uid = call->uid,
 		.limit_bytes = (uint64_t)call_int(call, "limit"),
+		.store = call_string(call, "store"),
 		.ephemeral = call_bool(call, "ephemeral"),
 		.owner = call->connection,
 		.done = created,
@@ -51,6 +52,9 @@ create_group(struct call *call)
 	if (r == -EEXIST)
 		call_error(call, "GroupExists",
 		    json_pack("{s:s}", "group", order.name));
+	else if (r == -ENOENT)
+		cmd_no_store(call, order.store,
+		    catalog_names(&call->hub->setup->settings->stores));
 	else if (r < 0)
 		call_failed(call, "the group cannot be made", r);
 }
@@ -62,6 +66,7 @@ const struct cmd cmd_create_group = {
 	    { "name", CMD_STRING, true },
 	    { "limit", CMD_SIZE, false },
 	    { "ephemeral", CMD_BOOL, false },
+	    { "store", CMD_STRING, true },
 	},
 	.run = create_group,
 };

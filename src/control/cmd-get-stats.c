@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "hub.h"
+#include "latency.h"
 #include "planes.h"
 #include "roster.h"
 #include "tally.h"
@@ -53,6 +54,18 @@ store_json(const struct stats *s)
 	    (json_int_t)m->store.capacity_bytes);
 }
 
+static json_t *
+latencies_json(const struct mail_stats *m)
+{
+	json_t *object = json_object();
+
+#define LATENCY(name, help)                                                    \
+	json_object_set_new(object, #name, latency_json(&m->name));
+#include "latencies.h"
+#undef LATENCY
+	return object;
+}
+
 static void
 tallied(struct call *call, json_t *reply, const struct usage_info *usage)
 {
@@ -71,8 +84,9 @@ counted(struct mail *m)
 		call_failed(call, "there are no numbers", m->result);
 	else
 		tally_start(call, 0,
-		    json_pack("{s:o, s:o, s:I, s:I, s:I}", "counters",
-			counters_json(s), "store", store_json(s), "metadata",
+		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:I}", "counters",
+			counters_json(s), "latency", latencies_json(&s->mail),
+			"store", store_json(s), "metadata",
 			(json_int_t)s->mail.metadata_bytes, "groups",
 			(json_int_t)roster->ngroups, "spaces",
 			(json_int_t)roster->nspaces),

@@ -12,21 +12,24 @@
 
 #include "hub.h"
 #include "roster.h"
+#include "settings.h"
 #include "varlink.h"
 #include "watermark.h"
 
 extern const struct cmd cmd_check, cmd_close_group, cmd_create_group,
-    cmd_diagnose, cmd_drop_snapshot, cmd_export_snapshot, cmd_get_group,
-    cmd_get_info, cmd_get_interface, cmd_get_space, cmd_get_stats,
-    cmd_get_version, cmd_list_groups, cmd_list_regions, cmd_list_shared,
-    cmd_list_snapshots, cmd_list_spaces, cmd_map_space, cmd_reclaim,
-    cmd_set_limit, cmd_set_log_level, cmd_take_snapshot, cmd_unlink_shared;
+    cmd_diagnose, cmd_drain_store, cmd_drop_snapshot, cmd_export_snapshot,
+    cmd_get_group, cmd_get_info, cmd_get_interface, cmd_get_space,
+    cmd_get_stats, cmd_get_version, cmd_list_groups, cmd_list_regions,
+    cmd_list_shared, cmd_list_snapshots, cmd_list_spaces, cmd_list_stores,
+    cmd_map_space, cmd_reclaim, cmd_set_limit, cmd_set_log_level,
+    cmd_take_snapshot, cmd_unlink_shared;
 
 const struct cmd *const cmd_list[] = {
 	&cmd_check,
 	&cmd_close_group,
 	&cmd_create_group,
 	&cmd_diagnose,
+	&cmd_drain_store,
 	&cmd_drop_snapshot,
 	&cmd_export_snapshot,
 	&cmd_get_group,
@@ -40,6 +43,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_list_shared,
 	&cmd_list_snapshots,
 	&cmd_list_spaces,
+	&cmd_list_stores,
 	&cmd_map_space,
 	&cmd_reclaim,
 	&cmd_set_limit,
@@ -194,6 +198,13 @@ cmd_space(struct call *call, const char *param)
 	return s;
 }
 
+void
+cmd_no_store(struct call *call, const char *name, json_t *there)
+{
+	call_error(call, "NoSuchStore",
+	    json_pack("{s:s, s:o}", "store", name, "stores", there));
+}
+
 struct snapshot *
 cmd_snapshot(struct call *call, const char *param)
 {
@@ -220,16 +231,19 @@ cmd_limit_ok(struct call *call, uint64_t limit_bytes)
 json_t *
 cmd_group_json(const struct roster_group *g, const struct group_info *i)
 {
-	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}",
+	const struct catalog *stores = &g->hub->setup->settings->stores;
+
+	return json_pack("{s:I, s:s, s:I, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}",
 	    "id", (json_int_t)i->id, "name", g->name, "uid", (json_int_t)g->uid,
-	    "limit", (json_int_t)i->limit_bytes, "usage",
-	    (json_int_t)i->usage_bytes, "peak", (json_int_t)i->peak_bytes,
-	    "resident", (json_int_t)i->resident_bytes, "out",
-	    (json_int_t)i->out_bytes, "stored", (json_int_t)i->stored_bytes,
-	    "stored_pages", (json_int_t)i->put_pages, "stored_bytes",
-	    (json_int_t)i->put_bytes, "faults", (json_int_t)i->faults,
-	    "evicted_pages", (json_int_t)i->evicted_pages, "refault_pages",
+	    "store", stores->n > 1 ? g->store->name : NULL, "limit",
+	    (json_int_t)i->limit_bytes, "usage", (json_int_t)i->usage_bytes,
+	    "peak", (json_int_t)i->peak_bytes, "resident",
+	    (json_int_t)i->resident_bytes, "out", (json_int_t)i->out_bytes,
+	    "stored", (json_int_t)i->stored_bytes, "stored_pages",
+	    (json_int_t)i->put_pages, "stored_bytes", (json_int_t)i->put_bytes,
+	    "faults", (json_int_t)i->faults, "evicted_pages",
+	    (json_int_t)i->evicted_pages, "refault_pages",
 	    (json_int_t)i->refault_pages, "wait_us", (json_int_t)i->wait_us,
 	    "spaces", (json_int_t)i->nspaces, "adopted", (int)g->adopted,
 	    "over", (int)i->over, "over_events", (json_int_t)i->over_events);

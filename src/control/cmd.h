@@ -67,6 +67,9 @@ struct roster_space *cmd_space(struct call *, const char *param);
 /* => LimitTooSmall has ended the call unless this is true */
 bool cmd_limit_ok(struct call *, uint64_t limit_bytes);
 
+/* => ends the call; there (taken over) is what stores there are */
+void cmd_no_store(struct call *, const char *name, json_t *there);
+
 /* => the same, of a snapshot of the caller's */
 struct snapshot *cmd_snapshot(struct call *, const char *param);
 

@@ -128,6 +128,7 @@ end(struct hub *hub)
 	hub_enter(hub, HUB_END);
 	varlink_close_all(hub);
 	groups_free_all(hub);
+	watch_end(hub);
 	close_handle(&hub->mail_poll);
 	close_handle(&hub->watchdog);
 	close_handle(&hub->status);
@@ -334,11 +335,13 @@ start_groups(struct hub *hub)
 	int r;
 
 	TAILQ_FOREACH(g, &hub->setup->settings->groups, entry) {
-		r = groups_make(hub, &(struct group_order){ .name = g->name,
-					 .uid = g->uid,
-					 .limit_bytes = g->limit_bytes,
-					 .done = group_started,
-					 .ctx = hub });
+		r = groups_make(hub,
+		    &(struct group_order){ .name = g->name,
+			.uid = g->uid,
+			.limit_bytes = g->limit_bytes,
+			.store = g->store[0] != '\0' ? g->store : NULL,
+			.done = group_started,
+			.ctx = hub });
 		if (r < 0)
 			return r;
 		hub->starting++;
@@ -426,6 +429,7 @@ control_run(const struct control_setup *setup)
 	signal(SIGPIPE, SIG_IGN);
 	init_loop(&hub);
 	init_timers(&hub);
+	watch_start(&hub);
 	r = start(&hub);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));

@@ -18,6 +18,7 @@
 #include "hub.h"
 #include "log.h"
 #include "roster.h"
+#include "settings.h"
 #include "size.h"
 
 struct making {
@@ -86,6 +87,15 @@ choose_name(struct hub *hub, char name[GROUP_NAME_MAX])
 	} while (roster_group_by_name(&hub->roster, name) != NULL);
 }
 
+/* => or NULL */
+static const struct catalog_store *
+choose_store(const struct hub *hub, const char *name)
+{
+	const struct catalog *c = &hub->setup->settings->stores;
+
+	return name != NULL ? catalog_find(c, name) : catalog_at(c, 0);
+}
+
 static struct roster_group *
 group_new(struct hub *hub, const struct group_order *o)
 {
@@ -97,6 +107,7 @@ group_new(struct hub *hub, const struct group_order *o)
 	g->hub = hub;
 	g->uid = o->uid;
 	g->limit_bytes = o->limit_bytes;
+	g->store = choose_store(hub, o->store);
 	g->ephemeral = o->ephemeral;
 	g->owner = o->owner;
 	if (o->name != NULL)
@@ -119,6 +130,7 @@ ask_new(struct making *k)
 	m->m.done = made;
 	m->uid = k->group->uid;
 	m->limit_bytes = k->group->limit_bytes;
+	m->stack = k->group->store->number;
 	memcpy(m->name, k->group->name, sizeof(m->name));
 	r = token_random(m->token);
 	if (r == 0)
@@ -135,6 +147,8 @@ groups_make(struct hub *hub, const struct group_order *o)
 	if (o->name != NULL &&
 	    roster_group_by_name(&hub->roster, o->name) != NULL)
 		return -EEXIST;
+	if (choose_store(hub, o->store) == NULL)
+		return -ENOENT;
 	k = calloc(1, sizeof(*k));
 	if (k == NULL)
 		return -ENOMEM;

@@ -19,6 +19,7 @@ struct group_order {
 	const char *name; /* NULL: "run-<number>" */
 	uid_t uid;
 	uint64_t limit_bytes; /* 0: none */
+	const char *store;    /* NULL: the default */
 	bool ephemeral;
 	struct varlink *owner; /* ephemeral: lives at least as long */
 	/* Control thread, later; group is NULL if result is not 0. */
@@ -26,7 +27,10 @@ struct group_order {
 	void *ctx;
 };
 
-/* => 0: done() will be called; -EEXIST: the name is taken; -errno */
+/*
+ * => 0: done() will be called; -EEXIST: the name is taken; -ENOENT: there is
+ *    no such store; -errno
+ */
 int groups_make(struct hub *, const struct group_order *);
 
 /* => 0: done() will be called, -EBUSY: it has spaces; -errno */

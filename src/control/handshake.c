@@ -1,6 +1,9 @@
 /*
  * handshake.c: a client between connect and READY
  *
+ *	                               ATTACH_LOOK
+ *	                                 +----+
+ *	                                 v    |
  *	HS_HELLO --(HELLO is good)--> HS_ATTACH --(taken over)--> HS_END
  *	    |                             |                         ^
  *	    +--- deadline, end of file ---+---- (refused) ----------+
@@ -53,6 +56,7 @@ struct handshake {
 	bool hold;
 	struct mail_range *wiped; /* owned */
 	size_t nwiped;
+	bool wiped_lost; /* there was no memory for one */
 	uv_poll_t poll;
 	uv_timer_t deadline;
 	int nhandles; /* open, of the two above */
@@ -144,6 +148,7 @@ enlist(struct handshake *h)
 	const struct mail_attach *m = &h->mail;
 	struct roster *roster = &h->hub->roster;
 	int smaps = h->packet.fds[PAGERD_FD_SMAPS];
+	int rollup = h->packet.fds[PAGERD_FD_ROLLUP];
 	int statm = h->packet.fds[PAGERD_FD_STATM];
 	struct roster_group *g;
 	struct roster_space *s = NULL;
@@ -157,6 +162,7 @@ enlist(struct handshake *h)
 		    : s != NULL ? "its space has come twice"
 				: "out of memory");
 		close(smaps);
+		close(rollup);
 		close(statm);
 		return NULL;
 	}
@@ -164,31 +170,15 @@ enlist(struct handshake *h)
 	s->agent = (pid_t)h->packet.u.hello.agent_tid;
 	s->gauge = m->gauge;
 	s->smaps = smaps;
+	s->rollup = rollup;
 	s->statm = statm;
 	s->area_start = m->area_start;
 	s->area_end = m->area_start + m->area_len;
 	s->anchor_start = m->anchor_start;
 	g->forked = g->forked || m->fork;
 	log_debug("group %s: pid %d joined", g->name, (int)m->pid);
-	watch_group(g);
+	watch_joined(g);
 	return s;
-}
-
-static void
-attached(struct mail *m)
-{
-	struct handshake *h = (struct handshake *)m;
-
-	hub_answered(h->hub);
-	if (m->result < 0) {
-		h->mail.reason[sizeof(h->mail.reason) - 1] = '\0';
-		refuse(h, h->mail.reason[0] != '\0' ? h->mail.reason
-						    : strerror(-m->result));
-		return;
-	}
-	tell(h, enlist(h));
-	hand_over(h);
-	enter(h, HS_END);
 }
 
 static void
@@ -200,19 +190,61 @@ add_wiped(const struct smaps_vma *v, void *ctx)
 	if (!v->wiped)
 		return;
 	more = reallocarray(h->wiped, h->nwiped + 1, sizeof(*more));
-	if (more == NULL)
+	if (more == NULL) {
+		h->wiped_lost = true;
 		return;
+	}
 	h->wiped = more;
 	h->wiped[h->nwiped++] = (struct mail_range){ v->start, v->end };
 }
 
-/* What the fault plane has of its parent is not all there in a child. */
-static void
+/*
+ * What the fault plane has of its parent is not all there in a child.
+ *
+ * => false: who knows
+ */
+static bool
 find_wiped(struct handshake *h)
 {
-	(void)smaps_read(h->packet.fds[PAGERD_FD_SMAPS], add_wiped, h);
+	int r = smaps_read(h->packet.fds[PAGERD_FD_SMAPS], add_wiped, h);
+
+	if (r < 0 || h->wiped_lost)
+		return false;
 	h->mail.wiped = h->wiped;
 	h->mail.nwiped = h->nwiped;
+	h->mail.looked = true;
+	return true;
+}
+
+static void
+ask(struct handshake *h)
+{
+	if (hub_ask(h->hub, &h->mail.m) < 0)
+		refuse(h, "the daemon is stopping or overloaded: try again");
+}
+
+static void
+attached(struct mail *m)
+{
+	struct handshake *h = (struct handshake *)m;
+
+	hub_answered(h->hub);
+	if (m->result == ATTACH_LOOK) {
+		if (find_wiped(h))
+			ask(h);
+		else
+			refuse(h, "its memory map cannot be read");
+		return;
+	}
+	if (m->result < 0) {
+		h->mail.reason[sizeof(h->mail.reason) - 1] = '\0';
+		refuse(h, h->mail.reason[0] != '\0' ? h->mail.reason
+						    : strerror(-m->result));
+		return;
+	}
+	tell(h, enlist(h));
+	hand_over(h);
+	enter(h, HS_END);
 }
 
 static void
@@ -226,6 +258,7 @@ fill_mail(struct handshake *h, uint32_t group)
 	m->m.done = attached;
 	m->group = group;
 	m->pid = h->cred.pid;
+	m->agent = (pid_t)h->packet.u.hello.agent_tid;
 	m->uid = h->cred.uid;
 	m->fork = hello->kind != PAGERD_HELLO_EXEC;
 	m->fork_space = hello->space_id;
@@ -236,7 +269,6 @@ fill_mail(struct handshake *h, uint32_t group)
 	m->anchor_start = hello->anchor_start;
 	m->sock = h->sock;
 	m->uffd_main = m->fork ? -1 : fds[PAGERD_FD_MAIN];
-	m->uffd_stage = fds[PAGERD_FD_STAGE];
 	m->mem = fds[PAGERD_FD_MEM];
 	m->pagemap = fds[PAGERD_FD_PAGEMAP];
 	m->maps = fds[PAGERD_FD_MAPS];
@@ -290,15 +322,10 @@ attach(struct handshake *h)
 		return;
 	}
 	fill_mail(h, g != NULL ? g->id : 0);
-	if (h->mail.fork)
-		find_wiped(h);
 	stop_polling(h);
 	uv_timer_stop(&h->deadline);
-	if (hub_ask(h->hub, &h->mail.m) < 0) {
-		refuse(h, "the daemon is stopping or overloaded: try again");
-		return;
-	}
 	enter(h, HS_ATTACH);
+	ask(h);
 }
 
 static bool

@@ -21,13 +21,13 @@
 #define STAGE_BYTES ((uint64_t)PAGERD_STAGE_PAGES * PAGERD_PAGE_SIZE)
 
 static const char *const fd_names[PAGERD_FDS_EXEC] = {
-	[PAGERD_FD_STAGE] = NULL, /* a userfaultfd */
 	[PAGERD_FD_MEM] = "mem",
 	[PAGERD_FD_PAGEMAP] = "pagemap",
 	[PAGERD_FD_MAPS] = "maps",
 	[PAGERD_FD_SMAPS] = "smaps",
+	[PAGERD_FD_ROLLUP] = "smaps_rollup",
 	[PAGERD_FD_STATM] = "statm",
-	[PAGERD_FD_MAIN] = NULL,
+	[PAGERD_FD_MAIN] = NULL, /* a userfaultfd */
 };
 
 static bool
@@ -98,8 +98,8 @@ is_proc_file(int fd, const char *link, const char *name)
 	const char *slash = strrchr(link, '/');
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
-	       slash != NULL && strcmp(slash + 1, name) == 0;
+	return slash != NULL && strcmp(slash + 1, name) == 0 &&
+	       fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
 const char *

@@ -53,9 +53,12 @@ struct hub {
 	uv_timer_t client_pause; /* when no descriptors are left */
 	uv_pipe_t control_pipe;  /* accepts control connections */
 	uv_signal_t signals[HUB_NSIGNALS];
-	uv_timer_t watchdog; /* for the service manager */
-	uv_timer_t status;   /* tells it how many there are, not too often */
-	uv_timer_t patience; /* private: for the first control connection */
+	uv_poll_t alarm_poll;   /* a process has run (watch.c) */
+	int alarms;             /* owned; -1: there are none */
+	uint64_t alarm_late_ns; /* const after start */
+	uv_timer_t watchdog;    /* for the service manager */
+	uv_timer_t status;      /* tells it how many there are, not too often */
+	uv_timer_t patience;    /* private: for the first control connection */
 
 	TAILQ_HEAD(, handshake) handshakes;
 	TAILQ_HEAD(, session) sessions;

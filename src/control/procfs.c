@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NFILES 5
+#define NFILES 6
 
 static int
 open_file(pid_t pid, const char *name)
@@ -27,7 +27,7 @@ int
 procfs_open_all(pid_t pid, int *fds)
 {
 	static const char *const names[NFILES] = { "mem", "pagemap", "maps",
-		"smaps", "statm" };
+		"smaps", "smaps_rollup", "statm" };
 	int i, error;
 
 	for (i = 0; i < NFILES; i++) {

@@ -100,7 +100,7 @@ roster_space_add(struct roster *r, struct roster_group *g, uint64_t id)
 		return NULL;
 	s->id = id;
 	s->group = g;
-	s->statm = s->smaps = -1;
+	s->statm = s->smaps = s->rollup = -1;
 	RB_INSERT(roster_tree, &r->spaces, s);
 	TAILQ_INSERT_TAIL(&g->spaces, s, entry);
 	g->nspaces++;
@@ -115,10 +115,13 @@ roster_space_remove(struct roster *r, struct roster_space *s)
 	TAILQ_REMOVE(&s->group->spaces, s, entry);
 	s->group->nspaces--;
 	r->nspaces--;
+	alarm_fini(&s->alarm);
 	if (s->statm >= 0)
 		close(s->statm);
 	if (s->smaps >= 0)
 		close(s->smaps);
+	if (s->rollup >= 0)
+		close(s->rollup);
 	free(s);
 }
 

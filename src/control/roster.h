@@ -16,9 +16,11 @@
 
 #include <uv.h>
 
+#include "alarm.h"
 #include "pace.h"
 #include "planes.h"
 
+struct catalog_store;
 struct hub;
 struct varlink;
 
@@ -27,17 +29,19 @@ struct roster_space {
 	TAILQ_ENTRY(roster_space) entry; /* of its group */
 	uint64_t id;
 	struct roster_group *group;
-	pid_t pid;           /* 0: its agent has not come yet */
-	pid_t agent;         /* its agent's thread, as it says itself */
-	struct gauge *gauge; /* the fault plane's, until SPACE_GONE */
-	int statm, smaps;    /* owned; -1: its agent has not come yet */
+	pid_t pid;                /* 0: its agent has not come yet */
+	pid_t agent;              /* its agent's thread, as it says itself */
+	struct gauge *gauge;      /* the fault plane's, until SPACE_GONE */
+	int statm, smaps, rollup; /* owned; -1: its agent is to come */
 	uint64_t area_start, area_end, anchor_start; /* never adopted */
 
 	/* watch.c */
+	struct alarm alarm;    /* for when it runs */
 	int64_t anon_pages;    /* last sample */
 	int64_t foreign_pages; /* of them, unknown to the model */
 	int64_t shared_pages;  /* of them, counted in other spaces too */
 	int64_t scanned_pages; /* foreign that the last scan has seen */
+	uint32_t unseen;       /* looks in a row that did not count */
 	bool scanning;         /* a MAIL_ADOPT is under way */
 	bool scan_again;       /* and another one is wanted */
 };
@@ -57,6 +61,7 @@ struct roster_group {
 	char name[GROUP_NAME_MAX];
 	uint8_t token[TOKEN_BYTES];
 	uint64_t limit_bytes; /* 0: none */
+	const struct catalog_store *store;
 	bool ephemeral;
 	struct varlink *owner; /* ephemeral: NULL when it has ended */
 	struct gauge *gauge;   /* the fault plane's, until closed */
@@ -66,10 +71,12 @@ struct roster_group {
 	/* watch.c */
 	uv_timer_t timer;
 	struct pace pace;
-	bool adopted;
+	bool adopted;         /* or about to be, for the first time: */
+	bool settled;         /* that is over */
 	bool forked;          /* spaces may share pages */
 	int64_t shared_pages; /* sum over the spaces */
 	int64_t last_pages;   /* what pace compares with */
+	int64_t seen_gauge;   /* gauge.foreign_pages before it was sampled */
 	int64_t seen_foreign; /* at the last sample */
 	uint64_t seen_us;
 	double rate; /* of foreign memory's growth of late, pages a us */

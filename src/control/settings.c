@@ -1,9 +1,9 @@
 /*
  * settings.c: what the configuration files say
  *
- * INI, read by libinih.  Strict: a section, name or value that is not known
- * ends the start with the line that holds it, since a limit that was
- * misspelt would otherwise be no limit at all.
+ * Strict: a section, name or value that is not known ends the start with the
+ * line that holds it, since a limit that was misspelt would otherwise be no
+ * limit at all.
  */
 #include "settings.h"
 
@@ -18,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ini.h>
-
+#include "inifile.h"
 #include "size.h"
 #include "watermark.h"
 
@@ -29,6 +28,7 @@
 struct assign {
 	struct settings *settings;
 	struct group_setting *group; /* in a [group NAME] section */
+	const char *store;           /* in a [store NAME] section: NAME */
 	const char *value;
 	char *err;
 	size_t errlen;
@@ -63,13 +63,35 @@ set_log_level(struct assign *a)
 	return 0;
 }
 
+/* What it names is looked for when all has been read. */
 static int
 set_store(struct assign *a)
 {
-	if (a->value[0] == '\0')
-		return complain(a, "a store",
-		    "use NAME or NAME:ARGUMENTS, as in pagerd-backends(7)");
+	struct spec spec;
+	int r;
+
+	r = spec_parse(a->value, &spec, a->err, a->errlen);
+	if (r < 0)
+		return r;
+	spec_fini(&spec);
 	return replace(&a->settings->store, a->value);
+}
+
+static int
+set_spec(struct assign *a)
+{
+	return catalog_define(&a->settings->stores, a->store, a->value, a->err,
+	    a->errlen);
+}
+
+static int
+set_group_store(struct assign *a)
+{
+	if (!catalog_name_valid(a->value))
+		return complain(a, "the name of a store",
+		    "use that of a section [store NAME]");
+	strcpy(a->group->store, a->value);
+	return 0;
 }
 
 static int
@@ -204,6 +226,45 @@ group_of(struct assign *a, const char *name)
 	return 0;
 }
 
+static int
+store_of(struct assign *a, const char *name)
+{
+	if (!catalog_name_valid(name) || strcmp(name, STORE_UNNAMED) == 0) {
+		snprintf(a->err, a->errlen,
+		    "\"%s\" cannot be the name of a store: use letters, "
+		    "digits and _.-, at most %d, and not \"" STORE_UNNAMED "\"",
+		    name, STORE_NAME_MAX - 1);
+		return -EINVAL;
+	}
+	a->store = name;
+	return 0;
+}
+
+/* Sections that are written [KIND NAME]. */
+static const struct named {
+	const char *kind;
+	int (*enter)(struct assign *, const char *name);
+} named[] = {
+	{ "group", group_of },
+	{ "store", store_of },
+};
+
+/* => of the section, and *name is what follows the kind; or NULL */
+static const struct named *
+named_find(const char *section, const char **name)
+{
+	size_t i, len = strcspn(section, " ");
+
+	for (i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		if (strlen(named[i].kind) != len ||
+		    strncmp(section, named[i].kind, len) != 0)
+			continue;
+		*name = section + len + (section[len] == ' ');
+		return &named[i];
+	}
+	return NULL;
+}
+
 static const struct parameter *
 parameter_find(const char *section, const char *name)
 {
@@ -225,19 +286,21 @@ settings_set(struct settings *s, const char *section, const char *name,
 		.settings = s, .value = value, .err = err, .errlen = errlen
 	};
 	const struct parameter *p;
-	bool group;
-	int r;
+	const struct named *n;
+	const char *its = NULL;
+	int r = 0;
 
-	group = strncmp(section, "group ", 6) == 0;
-	p = parameter_find(group ? "group" : section, name);
-	if (p == NULL || (!group && strcmp(section, "group") == 0)) {
+	n = named_find(section, &its);
+	p = parameter_find(n != NULL ? n->kind : section, name);
+	if (p == NULL) {
 		snprintf(err, errlen,
 		    "there is no setting \"%s\" in a section [%s]: see "
 		    "pagerd.conf(5)",
 		    name, section);
 		return -EINVAL;
 	}
-	r = group ? group_of(&a, section + 6) : 0;
+	if (n != NULL)
+		r = n->enter(&a, its);
 	if (r == 0)
 		r = p->set(&a);
 	if (r == -ENOMEM)
@@ -255,6 +318,7 @@ settings_init(struct settings *s, bool user)
 
 	memset(s, 0, sizeof(*s));
 	TAILQ_INIT(&s->groups);
+	catalog_init(&s->stores);
 	for (i = 0; i < NPARAMETERS && r == 0; i++) {
 		if (strcmp(parameters[i].section, "daemon") == 0)
 			r = settings_set(s, "daemon", parameters[i].name,
@@ -280,50 +344,47 @@ settings_fini(struct settings *s)
 		TAILQ_REMOVE(&s->groups, g, entry);
 		free(g);
 	}
+	catalog_fini(&s->stores);
 	free(s->store);
 	free(s->socket_dir);
 }
 
-struct load { /* of one file */
-	struct settings *settings;
-	char err[256]; /* of the first line that was refused */
-};
-
-static int
-take_line(void *ctx, const char *section, const char *name, const char *value)
+int
+settings_settle(struct settings *s, char *err, size_t errlen)
 {
-	struct load *l = ctx;
-	char err[sizeof(l->err)];
+	const struct group_setting *g;
+	char names[CATALOG_TEXT_MAX];
+	int r;
 
-	if (settings_set(l->settings, section, name, value, err, sizeof(err)) ==
-	    0)
-		return 1;
-	if (l->err[0] == '\0')
-		strcpy(l->err, err);
+	r = catalog_settle(&s->stores, s->store, err, errlen);
+	if (r < 0)
+		return r;
+	TAILQ_FOREACH(g, &s->groups, entry) {
+		if (g->store[0] == '\0' ||
+		    catalog_find(&s->stores, g->store) != NULL)
+			continue;
+		snprintf(err, errlen,
+		    "group %s: there is no store \"%s\": add a section "
+		    "[store %s], or choose one of %s",
+		    g->name, g->store, g->store,
+		    catalog_text(&s->stores, names));
+		return -EINVAL;
+	}
 	return 0;
+}
+
+/* => an inifile_take */
+static int
+take(void *ctx, const char *section, const char *name, const char *value,
+    char *err, size_t errlen)
+{
+	return settings_set(ctx, section, name, value, err, errlen);
 }
 
 static int
 load_file(struct settings *s, const char *path, char *err, size_t errlen)
 {
-	struct load l = { .settings = s };
-	FILE *f;
-	int line;
-
-	f = fopen(path, "re");
-	if (f == NULL) {
-		snprintf(err, errlen, "%s: %s", path, strerror(errno));
-		return -errno;
-	}
-	line = ini_parse_file(f, take_line, &l);
-	fclose(f);
-	if (line == 0)
-		return 0;
-	snprintf(err, errlen, "%s:%d: %s", path, line,
-	    l.err[0] != '\0' ? l.err
-			     : "neither [section] nor name = value: see "
-			       "pagerd.conf(5)");
-	return -EINVAL;
+	return inifile_read(path, take, s, err, errlen);
 }
 
 static int

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "catalog.h"
 #include "log.h"
 #include "planes.h"
 
@@ -18,11 +19,13 @@ struct group_setting {
 	char name[GROUP_NAME_MAX];
 	uint64_t limit_bytes;
 	uid_t uid;
+	char store[STORE_NAME_MAX]; /* empty: the default */
 };
 
 struct settings { /* const after start */
 	enum log_level log_level;
-	char *store;      /* owned, as is */
+	char *store; /* owned: the NAME of one, or a SPEC */
+	struct catalog stores;
 	char *socket_dir; /* NULL: none was given, and there is no default */
 	bool dedup;       /* equal pages of a user are stored once */
 	uint64_t client_timeout_ms;
@@ -45,6 +48,14 @@ int settings_load(struct settings *, bool user, const char *file, char *err,
 /* => 0 or -EINVAL, -ENOMEM, and one line in err */
 int settings_set(struct settings *, const char *section, const char *name,
     const char *value, char *err, size_t errlen);
+
+/*
+ * settings_settle: everything has been read
+ *
+ * => the stores have numbers, and every one that is named is there; 0 or
+ *    -errno, and one line in err
+ */
+int settings_settle(struct settings *, char *err, size_t errlen);
 
 /* => may a group be called so? */
 bool group_name_valid(const char *name);

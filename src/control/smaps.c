@@ -135,6 +135,7 @@ parse_line(struct smaps *s)
 {
 	struct smaps_vma next;
 
+	s->line[s->len] = '\0';
 	/* Keys start with a capital letter, addresses are in lower case. */
 	if (s->line[0] < 'A' || s->line[0] > 'Z') {
 		if (!parse_head(&next, s->line))
@@ -149,20 +150,39 @@ parse_line(struct smaps *s)
 	}
 }
 
+/* Most lines are of keys that nobody wants, and there are many of them. */
+static bool
+is_wanted(const struct smaps *s, const char *text, size_t len)
+{
+	return s->len > 0 || len == 0 || text[0] < 'A' || text[0] > 'Z' ||
+	       text[0] == 'P' || text[0] == 'A' || text[0] == 'V';
+}
+
+static void
+add_text(struct smaps *s, const char *text, size_t len)
+{
+	size_t room = sizeof(s->line) - 1 - s->len;
+
+	if (len > room)
+		len = room;
+	memcpy(s->line + s->len, text, len);
+	s->len += len;
+}
+
 void
 smaps_feed(struct smaps *s, const char *text, size_t len)
 {
-	size_t i;
+	const char *end = text + len, *nl;
 
-	for (i = 0; i < len; i++) {
-		if (text[i] == '\n') {
-			s->line[s->len] = '\0';
+	while ((nl = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		if (is_wanted(s, text, (size_t)(nl - text))) {
+			add_text(s, text, (size_t)(nl - text));
 			parse_line(s);
 			s->len = 0;
-		} else if (s->len < sizeof(s->line) - 1) {
-			s->line[s->len++] = text[i];
 		}
+		text = nl + 1;
 	}
+	add_text(s, text, (size_t)(end - text));
 }
 
 void
@@ -192,6 +212,25 @@ smaps_read(int fd, smaps_each *each, void *ctx)
 	if (n < 0)
 		return -errno;
 	return pos == 0 ? -ESRCH : 0;
+}
+
+int
+smaps_rollup_read(int fd, uint64_t *pss_anon_bytes)
+{
+	static const char key[] = "\nPss_Anon:";
+	char buf[4096];
+	const char *at;
+	ssize_t n;
+
+	n = pread(fd, buf, sizeof(buf) - 1, 0);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	at = strstr(buf, key);
+	if (at == NULL)
+		return -ESRCH;
+	*pss_anon_bytes = strtoull(at + sizeof(key) - 1, NULL, 10) * 1024;
+	return 0;
 }
 
 bool

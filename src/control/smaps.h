@@ -41,6 +41,9 @@ void smaps_end(struct smaps *); /* hands out the last mapping */
 /* => reads fd from its start; 0, -ESRCH (process is gone), -errno */
 int smaps_read(int fd, smaps_each *, void *ctx);
 
+/* => of /proc/PID/smaps_rollup: its share of anonymous pages; as above */
+int smaps_rollup_read(int fd, uint64_t *pss_anon_bytes);
+
 /* Anonymous, private, writable, large enough, and not to be left alone? */
 bool smaps_adoptable(const struct smaps_vma *);
 

@@ -203,18 +203,24 @@ holder_came(void *ctx, struct roster_space *space)
 		taken(t, r);
 }
 
+/*
+ * When the daemon stops nobody waits for the holder: the fault plane may not
+ * serve it any more, and it ends with its connection.
+ */
 static void
 held(struct mail *m)
 {
 	struct taking *t = (struct taking *)m;
-	int sock = t->ours;
+	int sock = t->ours, r = m->result;
 
 	hub_answered(t->hub);
 	freeze_end(t->freeze);
 	t->freeze = NULL;
 	t->s->pause_us = (uv_hrtime() - t->frozen_ns) / 1000;
-	if (m->result < 0) {
-		taken(t, m->result);
+	if (r == 0 && t->hub->state >= HUB_STOP)
+		r = -ESHUTDOWN;
+	if (r < 0) {
+		taken(t, r);
 		return;
 	}
 	close(t->theirs);
@@ -322,7 +328,6 @@ connect_holder(struct taking *t)
 	if (setsockopt(t->ours, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return -errno;
 	t->mail.sock = t->theirs;
-	t->mail.device = t->hub->setup->device;
 	return 0;
 }
 

@@ -277,20 +277,22 @@ is_writable_file(int fd)
 
 	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
 	       !(flags & (O_APPEND | O_PATH)) && fstat(fd, &st) == 0 &&
-	       S_ISREG(st.st_mode);
+	       (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
+		   S_ISFIFO(st.st_mode));
 }
 
 int
 call_fd(const struct call *call, const char *name)
 {
 	int64_t number = call_int(call, name);
-	int fd, pidfd = peer_pidfd(call);
+	int fd, pidfd;
 
+	if (number > INT32_MAX)
+		return -EBADF;
+	pidfd = peer_pidfd(call);
 	if (pidfd < 0)
 		return pidfd;
-	fd = number > INT32_MAX
-		 ? -1
-		 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)number, 0);
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, (int)number, 0);
 	if (fd < 0)
 		fd = -errno;
 	close(pidfd);

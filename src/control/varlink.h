@@ -66,8 +66,8 @@ bool call_bool(const struct call *, const char *name);
 /*
  * call_fd: a descriptor of the caller's, named by its number there
  *
- * => owned by who asks; a regular file, open for writing, not for appending;
- *    or -errno
+ * => owned by who asks; a regular file that does not append, a block device
+ *    or a pipe, open for writing; or -errno
  */
 int call_fd(const struct call *, const char *name);
 

@@ -2,8 +2,9 @@
  * watch.c: how much memory the groups use, and what of it is to be adopted
  *
  *	timer --> sample --> settle --> steer --+--> planes_kick()
- *	  ^          |                          |
- *	  |          +- statm of each space     +--> scan --> MAIL_ADOPT
+ *	alarm       |                           |
+ *	  ^         +- statm of each space      +--> scan --> MAIL_ADOPT
+ *	  |         +- its CPU time             |      |
  *	  +------------ pace_next() <-----------+      |
  *	  +------------------------------ done() <-----+
  *
@@ -26,6 +27,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alarm.h"
+#include "assert.h"
 #include "hub.h"
 #include "log.h"
 #include "pace.h"
@@ -38,19 +41,20 @@
 #define PSS_MIN_MS 10u
 #define PSS_COST_FACTOR 10u
 #define SAMPLE_COST_FACTOR 20u
+#define UNSEEN_MAX 3u /* looks in a row that did not count */
+#define SAMPLE_TRIES 3u
 #define LOOK_US 500 /* a rate over less is noise */
 #define FORGET_US 100000
 #define FORESEE_US 15000 /* to see, to adopt, to evict */
 #define STILL_PAGES 32   /* less is noise of the kernel's own counters */
 
-/* One look at the smaps of a space. */
+/* One look at the smaps of a space, for what is to be adopted. */
 struct scan {
 	struct mail_adopt mail; /* first: a mail is a scan */
 	struct hub *hub;
 	uint64_t area_start, area_end, anchor_start; /* not these */
 	struct mail_range *ranges;                   /* owned */
 	size_t n, size;
-	bool adopt;  /* ranges are wanted, not only the share */
 	bool failed; /* no memory: what was found stands */
 	uint64_t pss_pages;
 };
@@ -82,50 +86,100 @@ read_anon(int fd)
 	return max64(resident - shared, 0);
 }
 
+/*
+ * Staging is emptied by the agent, and taken from the model's pages by the
+ * fault thread, not quite at the same time: a batch would look like memory that
+ * has just grown.
+ *
+ * => what was seen last stands, less what was adopted, but not for long
+ */
+static bool
+is_emptied(struct roster_space *s, uint32_t before)
+{
+	bool now =
+	    before % 2 == 1 || before != atomic_load(&s->gauge->emptying);
+
+	s->unseen = now && s->unseen < UNSEEN_MAX ? s->unseen + 1 : 0;
+	return s->unseen > 0;
+}
+
 static void
 sample_space(struct roster_space *s)
 {
-	int64_t model;
+	uint32_t before = atomic_load(&s->gauge->emptying);
+	int64_t model, anon;
 
 	/* One right after the other: pages move between the two counts. */
 	model = atomic_load(&s->gauge->model_pages);
-	s->anon_pages = read_anon(s->statm);
+	anon = read_anon(s->statm);
+	if (anon != 0 && is_emptied(s, before)) {
+		s->foreign_pages = atomic_load(&s->gauge->foreign_pages);
+		return;
+	}
+	s->anon_pages = anon;
 	s->foreign_pages = s->anon_pages == 0 ? 0 : s->anon_pages - model;
+}
+
+static void
+publish_space(struct roster_space *s)
+{
 	if (s->scanned_pages > s->foreign_pages)
 		s->scanned_pages = s->foreign_pages;
 	atomic_store(&s->gauge->foreign_pages, s->foreign_pages);
 }
 
-/* => the group's foreign pages, also put into its gauge */
-static int64_t
+/*
+ * sum_up: the group's foreign pages, put into its gauge
+ *
+ * => false: pages were adopted since g->seen_gauge was read.  Then the fault
+ *    plane has taken them off what stands there, which is more than we know.
+ */
+static bool
 sum_up(struct roster_group *g)
 {
 	struct roster_space *s;
-	int64_t foreign = 0, shared = 0;
+	int64_t foreign = 0, shared = 0, was = g->seen_gauge;
 
 	TAILQ_FOREACH(s, &g->spaces, entry) {
 		foreign += s->foreign_pages;
 		shared += s->shared_pages;
 	}
 	g->shared_pages = shared;
-	atomic_store(&g->gauge->foreign_pages, foreign - shared);
-	return foreign - shared;
+	if (!atomic_compare_exchange_strong(&g->gauge->foreign_pages, &was,
+		foreign - shared))
+		return false;
+	g->seen_gauge = foreign - shared;
+	return true;
+}
+
+/* => false: pages were adopted meanwhile: they may have been counted twice */
+static bool
+sample_spaces(struct roster_group *g, bool *any)
+{
+	uint32_t seen = atomic_load(&g->gauge->adoptions);
+	struct roster_space *s;
+
+	g->seen_gauge = atomic_load(&g->gauge->foreign_pages);
+	*any = false;
+	TAILQ_FOREACH(s, &g->spaces, entry) {
+		if (s->statm < 0)
+			continue;
+		sample_space(s);
+		publish_space(s);
+		*any = true;
+	}
+	return seen % 2 == 0 && seen == atomic_load(&g->gauge->adoptions);
 }
 
 /* => false: there is nobody to watch */
 static bool
 sample_group(struct roster_group *g)
 {
-	struct roster_space *s;
-	bool any = false;
+	unsigned int tries = SAMPLE_TRIES;
+	bool any;
 
-	TAILQ_FOREACH(s, &g->spaces, entry) {
-		if (s->statm >= 0) {
-			sample_space(s);
-			any = true;
-		}
-	}
-	sum_up(g);
+	while ((!sample_spaces(g, &any) || !sum_up(g)) && --tries > 0)
+		continue;
 	return any;
 }
 
@@ -189,7 +243,7 @@ take_vma(const struct smaps_vma *v, void *ctx)
 	struct scan *k = ctx;
 
 	k->pss_pages += smaps_pss_anon(v) / PAGE;
-	if (k->adopt && smaps_adoptable(v))
+	if (smaps_adoptable(v))
 		add_around(k, v->start, v->end, 0);
 }
 
@@ -227,7 +281,7 @@ adopted(struct mail *m)
 }
 
 static struct scan *
-scan_new(struct roster_space *s, bool adopt)
+scan_new(struct roster_space *s)
 {
 	struct scan *k;
 
@@ -238,11 +292,16 @@ scan_new(struct roster_space *s, bool adopt)
 	k->area_start = s->area_start;
 	k->area_end = s->area_end;
 	k->anchor_start = s->anchor_start;
-	k->adopt = adopt;
 	k->mail.m.op = MAIL_ADOPT;
 	k->mail.m.done = adopted;
 	k->mail.space = s->id;
 	return k;
+}
+
+static void
+set_share(struct roster_space *s, uint64_t pss_pages)
+{
+	s->shared_pages = max64(s->anon_pages - (int64_t)pss_pages, 0);
 }
 
 /* Reads the smaps; on the way its share of forked pages becomes known. */
@@ -258,10 +317,8 @@ scan_read(struct scan *k, struct roster_space *s)
 		log_warning("space %" PRIu64 ": out of memory: adopting %zu "
 			    "mappings only",
 		    s->id, k->n);
-	s->shared_pages = 0;
 	if (s->group->forked)
-		s->shared_pages =
-		    max64(s->anon_pages - (int64_t)k->pss_pages, 0);
+		set_share(s, k->pss_pages);
 	return 0;
 }
 
@@ -277,7 +334,7 @@ watch_scan(struct roster_space *s)
 	s->scan_again = s->scanning;
 	if (s->scanning)
 		return;
-	k = scan_new(s, true);
+	k = scan_new(s);
 	if (k == NULL)
 		return;
 	if (scan_read(k, s) == 0) {
@@ -333,23 +390,20 @@ adopt_group(struct roster_group *g)
 	scan_grown(g, 1);
 }
 
-/* Reads the smaps of all spaces for their shares; moved: they changed. */
+/* Asks for the shares of all spaces. */
 static void
 read_shares(struct roster_group *g)
 {
 	int64_t before = g->shared_pages;
 	int64_t parted = atomic_load(&g->gauge->parted_pages);
 	struct roster_space *s;
-	struct scan *k;
-	uint64_t cost, due, start = uv_hrtime();
+	uint64_t pss, cost, due, start = uv_hrtime();
 
 	TAILQ_FOREACH(s, &g->spaces, entry) {
-		if (s->smaps < 0 || (k = scan_new(s, false)) == NULL)
-			continue;
-		scan_read(k, s);
-		scan_free(k);
+		if (s->rollup >= 0 && smaps_rollup_read(s->rollup, &pss) == 0)
+			set_share(s, pss / PAGE);
 	}
-	sum_up(g);
+	(void)sum_up(g);
 	atomic_fetch_sub(&g->gauge->parted_pages, parted);
 	cost = (uv_hrtime() - start) / 1000000;
 	due = cost * PSS_COST_FACTOR;
@@ -391,15 +445,23 @@ steer(struct roster_group *g, const struct watermarks *w)
 	return usage < (int64_t)w->adopt || grown < (int64_t)w->rescan / 4;
 }
 
-/*
- * Foreign memory is not held back by faults: the fault plane must keep free
- * what it will grow by until the next look, and until what is found then has
- * been adopted.  The greatest rate of late counts, and is forgotten slowly.
- */
-static void
-foresee(struct roster_group *g)
+static bool
+is_scanning(const struct roster_group *g)
 {
-	int64_t foreign = atomic_load(&g->gauge->foreign_pages);
+	const struct roster_space *s;
+
+	TAILQ_FOREACH(s, &g->spaces, entry) {
+		if (s->scanning)
+			return true;
+	}
+	return false;
+}
+
+static void
+foresee_growth(struct roster_group *g)
+{
+	/* Below 0: it had grown before it was adopted, which nobody saw. */
+	int64_t foreign = max64(atomic_load(&g->gauge->foreign_pages), 0);
 	uint64_t now = uv_hrtime() / 1000, us = now - g->seen_us;
 	double rate = (double)(foreign - g->seen_foreign) / (double)(us + 1);
 
@@ -414,6 +476,26 @@ foresee(struct roster_group *g)
 		g->seen_foreign = foreign;
 	}
 	atomic_store(&g->gauge->growth_pages, (int64_t)(g->rate * FORESEE_US));
+}
+
+/*
+ * Foreign memory is not held back by faults: the fault plane must keep free
+ * what it will grow by until the next look, and until what is found then has
+ * been adopted.  The greatest rate of late counts, and is forgotten slowly.
+ *
+ * Until a group's memory is first adopted all that it touches is foreign, and
+ * the rate says how fast it fills its memory; from then on nearly all of that
+ * is held back by faults.  To foresee more of it would have memory evicted for
+ * nobody: the rate counts from then on.
+ */
+static void
+foresee(struct roster_group *g)
+{
+	if (!g->settled) {
+		g->settled = g->adopted && !is_scanning(g);
+		g->seen_us = 0;
+	}
+	foresee_growth(g);
 }
 
 static bool
@@ -445,14 +527,72 @@ leeway(struct roster_group *g, const struct watermarks *w)
 	return ((int64_t)w->high - usage) / 2;
 }
 
+/* => CPU time of all of them since the last look, or PACE_UNKNOWN */
+static uint64_t
+used_by(struct roster_group *g, uint32_t *nspaces)
+{
+	struct roster_space *s;
+	uint64_t ns, sum = 0;
+
+	*nspaces = 0;
+	if (g->hub->alarms < 0)
+		return PACE_UNKNOWN;
+	TAILQ_FOREACH(s, &g->spaces, entry) {
+		if (s->statm < 0)
+			continue; /* it is not watched either */
+		ns = alarm_used(&s->alarm, s->pid, s->id);
+		sum = ns == PACE_UNKNOWN || sum == PACE_UNKNOWN ? PACE_UNKNOWN
+								: sum + ns;
+		(*nspaces)++;
+	}
+	return sum;
+}
+
+static void
+set_alarms(struct roster_group *g, uint64_t ns)
+{
+	struct roster_space *s;
+
+	TAILQ_FOREACH(s, &g->spaces, entry) {
+		if (ns == PACE_UNKNOWN)
+			alarm_clear(&s->alarm);
+		else
+			alarm_set(&s->alarm, ns);
+	}
+}
+
+static void
+on_alarm(uv_poll_t *poll, int status, int events)
+{
+	struct hub *hub = poll->data;
+	struct roster_space *s;
+	uint64_t id;
+
+	(void)status;
+	(void)events;
+	while ((id = alarms_next(hub->alarms)) != 0) {
+		s = roster_space_by_id(&hub->roster, id);
+		if (s == NULL)
+			continue;
+		alarm_rang(&s->alarm);
+		if (s->group->gauge != NULL && s->group->limit_bytes != 0 &&
+		    hub->state < HUB_STOP)
+			uv_timer_start(&s->group->timer, on_timer, 0, 0);
+	}
+}
+
 static void
 sample(struct roster_group *g)
 {
 	struct watermarks w = watermarks_of(g->limit_bytes);
-	uint64_t cost, ms, start = uv_hrtime();
-	bool calm, moved;
+	struct pace_look look = { .late_ns = g->hub->alarm_late_ns };
+	uint64_t cost, start = uv_hrtime();
+	struct pace_plan plan;
+	bool calm;
 
 	uv_timer_stop(&g->timer);
+	/* First: what is used while we look is found the next time. */
+	look.used_ns = used_by(g, &look.nalarms);
 	if (!sample_group(g))
 		return; /* until somebody attaches */
 	/* Many spaces: at most a twentieth of the time goes into this. */
@@ -460,12 +600,17 @@ sample(struct roster_group *g)
 	settle_shares(g, &w);
 	foresee(g);
 	calm = steer(g, &w);
-	moved = has_moved(g);
+	look.pages = leeway(g, &w);
+	look.moved = has_moved(g);
 	/* What a program begins with is filled fast, and not by faults. */
-	ms = pace_next(&g->pace, leeway(g, &w), moved, !calm || !g->adopted);
-	ms = cost < PACE_MAX_MS && cost > ms ? cost : ms;
+	look.close = !calm || !g->adopted;
 	uv_update_time(&g->hub->loop);
-	uv_timer_start(&g->timer, on_timer, ms, 0);
+	look.now_ms = uv_now(&g->hub->loop);
+	plan = pace_next(&g->pace, &look);
+	set_alarms(g, plan.alarm_ns);
+	if (cost < PACE_MAX_MS && cost > plan.ms)
+		plan.ms = cost;
+	uv_timer_start(&g->timer, on_timer, plan.ms, 0);
 }
 
 static void
@@ -474,21 +619,48 @@ on_timer(uv_timer_t *t)
 	sample(t->data);
 }
 
-void
-watch_group(struct roster_group *g)
+/* => there are samples to be taken; what was put off is not any more */
+static bool
+restart(struct roster_group *g)
 {
 	enum hub_state state = g->hub->state;
 
 	if (g->gauge == NULL || state == HUB_STOP || state == HUB_END)
-		return;
-	if (g->limit_bytes == 0) {
-		uv_timer_stop(&g->timer);
-		return;
-	}
+		return false;
 	g->pace.backoff = 0;
 	g->pss_due_ms = 0;
 	g->pss_backoff = 0;
-	uv_timer_start(&g->timer, on_timer, 0, 0);
+	if (g->limit_bytes != 0)
+		return true;
+	uv_timer_stop(&g->timer);
+	set_alarms(g, PACE_UNKNOWN);
+	return false;
+}
+
+void
+watch_group(struct roster_group *g)
+{
+	if (restart(g))
+		uv_timer_start(&g->timer, on_timer, 0, 0);
+}
+
+/*
+ * Programs that come and go by the thousand do not each have all of their
+ * group sampled.
+ */
+void
+watch_joined(struct roster_group *g)
+{
+	struct watermarks w = watermarks_of(g->limit_bytes);
+	uint64_t ms;
+
+	if (!restart(g))
+		return;
+	ms = pace_soon(leeway(g, &w));
+	uv_update_time(&g->hub->loop);
+	if (!uv_is_active((uv_handle_t *)&g->timer) ||
+	    uv_timer_get_due_in(&g->timer) > ms)
+		uv_timer_start(&g->timer, on_timer, ms, 0);
 }
 
 void
@@ -512,8 +684,36 @@ watch_forget(struct roster_space *s)
 			other->shared_pages = 0;
 	}
 	s->foreign_pages = s->shared_pages = 0;
-	sum_up(g);
-	watch_group(g);
+	g->seen_gauge = atomic_load(&g->gauge->foreign_pages);
+	(void)sum_up(g);
+	watch_joined(g);
+}
+
+void
+watch_start(struct hub *hub)
+{
+	int r = alarms_open();
+
+	hub->alarms = -1;
+	hub->alarm_late_ns = alarm_late_ns();
+	if (r >= 0 && uv_poll_init(&hub->loop, &hub->alarm_poll, r) == 0) {
+		hub->alarms = r;
+		hub->alarm_poll.data = hub;
+		r = uv_poll_start(&hub->alarm_poll, UV_READABLE, on_alarm);
+		ASSERT(r == 0);
+	} else if (r >= 0) {
+		close(r);
+	}
+}
+
+void
+watch_end(struct hub *hub)
+{
+	if (hub->alarms < 0)
+		return;
+	uv_close((uv_handle_t *)&hub->alarm_poll, NULL);
+	close(hub->alarms);
+	hub->alarms = -1;
 }
 
 void

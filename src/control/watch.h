@@ -10,8 +10,14 @@ struct hub;
 struct roster_group;
 struct roster_space;
 
-/* Its limit, or who is in it, has changed: sample it now, and from now on. */
+/* => without alarms it works as well, but looks more often */
+void watch_start(struct hub *);
+
+/* Its limit has changed: sample it now, and from now on. */
 void watch_group(struct roster_group *);
+
+/* Who is in it has changed: sample it before that can have led to a mark. */
+void watch_joined(struct roster_group *);
 
 /* Fresh numbers for a listing; decides nothing. */
 void watch_refresh(struct roster_group *);
@@ -24,5 +30,6 @@ void watch_forget(struct roster_space *);
 
 /* No more samples: the daemon stops. */
 void watch_stop(struct hub *);
+void watch_end(struct hub *); /* the loop is about to end */
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "commands.h"
 #include "daemon.h"
+#include "json.h"
 #include "varlink.h"
 
 static int
@@ -14,8 +15,8 @@ limit(struct ctl *ctl)
 
 	if (ctl_size("limit", ctl->argv[1], true, &bytes) != 0)
 		return CTL_FAILED;
-	parameters = json_pack("{s:s, s:I}", "group", ctl->argv[0], "limit",
-	    (json_int_t)bytes);
+	parameters = json_pack("{s:o, s:I}", "group",
+	    json_from_text(ctl->argv[0]), "limit", (json_int_t)bytes);
 	status = daemon_ask(ctl, "SetLimit", parameters, VARLINK_SOON, &answer);
 	if (status == CTL_OK)
 		json_decref(answer);

@@ -1,6 +1,7 @@
 /*
  * cmd-list.c: groups, and the processes of each beneath it
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,10 +11,6 @@
 #include "json.h"
 #include "varlink.h"
 
-static const char *const headings[] = { "GROUP", ">UID", ">PID", "COMMAND",
-	">RESIDENT", ">OUT", ">FOREIGN", ">USAGE", ">LIMIT", ">PEAK", "STATE",
-	NULL };
-
 static const char *
 state_of(const json_t *group)
 {
@@ -22,8 +19,23 @@ state_of(const json_t *group)
 	return json_flag(group, "adopted") ? "adopted" : "native";
 }
 
+/* => a daemon that has only one does not say it */
+static bool
+has_stores(const json_t *groups)
+{
+	json_t *group;
+	size_t i;
+
+	json_array_foreach(groups, i, group)
+	{
+		if (json_is_string(json_object_get(group, "store")))
+			return true;
+	}
+	return false;
+}
+
 static void
-add_group(struct columns *c, const json_t *group)
+add_group(struct columns *c, const json_t *group, bool stores)
 {
 	columns_text(c, json_text(group, "name"));
 	columns_int(c, json_int(group, "uid"));
@@ -39,10 +51,12 @@ add_group(struct columns *c, const json_t *group)
 		columns_size(c, json_int(group, "limit"));
 	columns_size(c, json_int(group, "peak"));
 	columns_text(c, state_of(group));
+	if (stores)
+		columns_text(c, json_text(group, "store"));
 }
 
 static void
-add_space(struct columns *c, const json_t *space)
+add_space(struct columns *c, const json_t *space, bool stores)
 {
 	columns_text(c, "");
 	columns_int(c, json_int(space, "uid"));
@@ -58,11 +72,17 @@ add_space(struct columns *c, const json_t *space)
 	columns_text(c, "");
 	columns_text(c, "");
 	columns_text(c, json_flag(space, "agent") ? "" : "no agent");
+	if (stores)
+		columns_text(c, "");
 }
 
 static void
 print(const json_t *groups, const json_t *spaces)
 {
+	const bool stores = has_stores(groups);
+	const char *const headings[] = { "GROUP", ">UID", ">PID", "COMMAND",
+		">RESIDENT", ">OUT", ">FOREIGN", ">USAGE", ">LIMIT", ">PEAK",
+		"STATE", stores ? "STORE" : NULL, NULL };
 	struct columns c;
 	size_t i, j;
 	json_t *group, *space;
@@ -70,12 +90,12 @@ print(const json_t *groups, const json_t *spaces)
 	columns_init(&c, headings);
 	json_array_foreach(groups, i, group)
 	{
-		add_group(&c, group);
+		add_group(&c, group, stores);
 		json_array_foreach(spaces, j, space)
 		{
 			if (strcmp(json_text(space, "group"),
 				json_text(group, "name")) == 0)
-				add_space(&c, space);
+				add_space(&c, space, stores);
 		}
 	}
 	columns_print(&c, stdout);

@@ -19,8 +19,8 @@ reclaim(struct ctl *ctl)
 
 	if (ctl_size("size", ctl->argv[1], false, &bytes) != 0)
 		return CTL_FAILED;
-	parameters = json_pack("{s:s, s:I}", "group", ctl->argv[0], "bytes",
-	    (json_int_t)bytes);
+	parameters = json_pack("{s:o, s:I}", "group",
+	    json_from_text(ctl->argv[0]), "bytes", (json_int_t)bytes);
 	status = daemon_ask(ctl, "Reclaim", parameters, VARLINK_LATE, &answer);
 	if (status != CTL_OK)
 		return status;

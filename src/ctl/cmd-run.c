@@ -115,16 +115,6 @@ start_private(struct run *run)
 	return r == 0 ? CTL_OK : CTL_FAILED;
 }
 
-static int
-refuse_store(struct run *run)
-{
-	if (!run->ctl->given[OPT_STORE])
-		return CTL_OK;
-	ctl_error("--store is for a private daemon, and one runs already; "
-		  "add --private, or set the store in pagerd.conf");
-	return CTL_FAILED;
-}
-
 /* => a socket that was named has to work, the usual one may be absent */
 static int
 find_daemon(struct run *run)
@@ -142,35 +132,59 @@ find_daemon(struct run *run)
 		r = varlink_connect(path, &run->daemon);
 	free(path);
 	if (r == 0)
-		return refuse_store(run);
+		return CTL_OK;
 	return named ? CTL_FAILED : start_private(run);
+}
+
+/* => the store of a daemon that runs already; a private one has only its own */
+static json_t *
+group_parameters(const struct run *run)
+{
+	const char *name = run->ctl->value[OPT_GROUP];
+	const char *store = run->ctl->value[OPT_STORE];
+
+	if (run->private_daemon.dir != NULL)
+		store = NULL;
+	return json_pack("{s:o*, s:I, s:b, s:o*}", "name",
+	    name != NULL ? json_from_text(name) : NULL, "limit",
+	    (json_int_t)run->limit, "ephemeral", 1, "store",
+	    store != NULL ? json_from_text(store) : NULL);
 }
 
 /*
  * A daemon that ended at once has said why on stderr: to say that it hung up
  * would only hide that.
  */
+static void
+say_no_group(const struct run *run, int r, const json_t *answer)
+{
+	char *text;
+
+	if (r == -ECONNRESET && run->private_daemon.dir != NULL)
+		return;
+	text = daemon_failure(r, answer);
+	if (strcmp(json_text(answer, "error"), "org.pagerd.NoSuchStore") == 0)
+		ctl_error("%s: choose one, or add --private for a store that "
+			  "only this program has",
+		    text);
+	else
+		ctl_error("%s", text);
+	free(text);
+}
+
 static int
 create_group(struct run *run)
 {
-	json_t *parameters, *answer = NULL;
-	char *text;
+	json_t *answer = NULL;
 	int r;
 
-	parameters =
-	    json_pack("{s:s*, s:I, s:b}", "name", run->ctl->value[OPT_GROUP],
-		"limit", (json_int_t)run->limit, "ephemeral", 1);
-	r = varlink_call(run->daemon, "org.pagerd.CreateGroup", parameters,
-	    VARLINK_SOON, &answer);
+	r = varlink_call(run->daemon, "org.pagerd.CreateGroup",
+	    group_parameters(run), VARLINK_SOON, &answer);
 	if (r == 0) {
 		run->group = answer;
 		return CTL_OK;
 	}
-	if (r != -ECONNRESET || run->private_daemon.dir == NULL) {
-		text = daemon_failure(r, answer);
-		ctl_error("%s", text);
-		free(text);
-	}
+	say_no_group(run, r, answer);
 	json_decref(answer);
 	return CTL_FAILED;
 }

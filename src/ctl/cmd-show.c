@@ -50,6 +50,12 @@ static const struct field group_fields[] = {
 	{ NULL, NULL, 0 },
 };
 
+/* => not of a daemon that has only one */
+static const struct field store_fields[] = {
+	{ "store", "store", FIELD_TEXT },
+	{ NULL, NULL, 0 },
+};
+
 static void
 print(const json_t *answer)
 {
@@ -60,6 +66,8 @@ print(const json_t *answer)
 	printf("process %lld\n", (long long)json_int(space, "pid"));
 	fields_print(space, space_fields);
 	printf("group %s\n", ctl_printable(name));
+	if (json_is_string(json_object_get(group, "store")))
+		fields_print(group, store_fields);
 	fields_print(group, group_fields);
 	free(name);
 }

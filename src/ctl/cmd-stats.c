@@ -1,5 +1,5 @@
 /*
- * cmd-stats.c: the daemon's counters and its store
+ * cmd-stats.c: the daemon's counters, latencies and store
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +99,44 @@ print_counters(json_t *counters)
 }
 
 static void
+print_latencies(const json_t *latencies)
+{
+	static const char *const headings[] = { "LATENCY", ">FAULTS", ">MEAN",
+#define QUANTILE(name, permille, heading) ">" heading,
+#include "quantiles.h"
+#undef QUANTILE
+		">MAX", "MEANING", NULL };
+	static const char *const members[] = { "mean_ns",
+#define QUANTILE(name, permille, heading) #name,
+#include "quantiles.h"
+#undef QUANTILE
+		"max_ns" };
+	static const struct {
+		const char *name, *help;
+	} rows[] = {
+#define LATENCY(name, help) { #name, help },
+#include "latencies.h"
+#undef LATENCY
+	};
+	struct columns c;
+
+	columns_init(&c, headings);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const json_t *row = json_object_get(latencies, rows[i].name);
+
+		columns_text(&c, rows[i].name);
+		columns_int(&c, json_int(row, "count"));
+		for (size_t k = 0; k < sizeof(members) / sizeof(members[0]);
+		     k++)
+			columns_time(&c, json_int(row, members[k]));
+		columns_text(&c, rows[i].help);
+	}
+	putchar('\n');
+	columns_print(&c, stdout);
+	columns_fini(&c);
+}
+
+static void
 print_store(const json_t *store)
 {
 	int64_t pages = json_int(store, "pages");
@@ -127,6 +165,7 @@ stats(struct ctl *ctl)
 		return CTL_OK;
 	}
 	print_counters(json_object_get(answer, "counters"));
+	print_latencies(json_object_get(answer, "latency"));
 	print_store(json_object_get(answer, "store"));
 	puts("\nadopted memory");
 	fields_print(json_object_get(answer, "usage"), usage_fields);
@@ -139,7 +178,7 @@ stats(struct ctl *ctl)
 const struct ctl_command cmd_stats = {
 	.name = "stats",
 	.args = "",
-	.help = "Show the daemon's counters and its store.",
+	.help = "Show the daemon's counters, how fast it is, and its store.",
 	.reads = true,
 	.run = stats,
 };

@@ -67,6 +67,18 @@ columns_size(struct columns *c, int64_t bytes)
 	columns_text(c, size_format(bytes < 0 ? 0 : (uint64_t)bytes, text));
 }
 
+void
+columns_time(struct columns *c, int64_t ns)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double n = ns < 0 ? 0 : (double)ns;
+	size_t unit = 0;
+
+	for (; n >= 999.5 && unit < 3; unit++)
+		n /= 1000;
+	take(c, ctl_format("%.*f%s", unit > 0 && n < 9.95, n, units[unit]));
+}
+
 /* Characters of UTF-8, as a terminal counts them for most scripts. */
 static int
 width_of(const char *text)

@@ -26,6 +26,7 @@ void columns_fini(struct columns *);
 void columns_text(struct columns *, const char *text);
 void columns_int(struct columns *, int64_t n);
 void columns_size(struct columns *, int64_t bytes); /* below 0 shows as 0 */
+void columns_time(struct columns *, int64_t ns);    /* likewise */
 void columns_print(struct columns *, FILE *);
 
 #endif

@@ -20,6 +20,8 @@ const struct ctl_command *const ctl_commands[] = {
 	&cmd_drop,
 	&cmd_shared,
 	&cmd_unlink,
+	&cmd_stores,
+	&cmd_drain,
 	&cmd_stats,
 	&cmd_check,
 	&cmd_doctor,

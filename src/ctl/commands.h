@@ -19,6 +19,8 @@ extern const struct ctl_command cmd_export;
 extern const struct ctl_command cmd_drop;
 extern const struct ctl_command cmd_shared;
 extern const struct ctl_command cmd_unlink;
+extern const struct ctl_command cmd_stores;
+extern const struct ctl_command cmd_drain;
 extern const struct ctl_command cmd_stats;
 extern const struct ctl_command cmd_check;
 extern const struct ctl_command cmd_doctor;

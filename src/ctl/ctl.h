@@ -34,6 +34,9 @@ enum ctl_option {
 	OPT_SVG,
 	OPT_WIDTH,
 	OPT_COLOR,
+	OPT_INTERVAL,
+	OPT_CANCEL,
+	OPT_WAIT,
 	OPT_COUNT,
 };
 #define OPT_BIT(opt) (1u << (opt))

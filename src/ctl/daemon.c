@@ -66,6 +66,12 @@ static const struct {
 	{ "org.pagerd.NoSuchShared",
 	    "there is no shared memory '%s'; 'pagerctl shared' lists it",
 	    "shared" },
+	{ "org.pagerd.NoSuchStore",
+	    "there is no such store; the daemon has these: %s", "stores" },
+	{ "org.pagerd.NoOtherTier",
+	    "no other tier of '%s' would take its pages; add one in "
+	    "pagerd.conf, or stop draining another",
+	    "store" },
 	{ "org.pagerd.NotPermitted",
 	    "not permitted: %s; ask the group's owner, or be root", "reason" },
 	{ "org.pagerd.Busy", "the daemon is busy: %s; try again later",
@@ -82,6 +88,25 @@ static const struct {
 	    "not permitted; ask the group's owner, or be root", NULL },
 };
 
+/* => the strings of it, with commas between */
+static char *
+list_text(const json_t *list)
+{
+	char *text = ctl_format("%s", "");
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(list, i, value)
+	{
+		char *longer = ctl_format("%s%s%s", text, i > 0 ? ", " : "",
+		    json_is_string(value) ? json_string_value(value) : "?");
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 static char *
 value_text(const json_t *value, const char *name)
 {
@@ -89,6 +114,9 @@ value_text(const json_t *value, const char *name)
 
 	if (json_is_string(value))
 		return ctl_format("%s", json_string_value(value));
+	if (json_array_size(value) > 0 &&
+	    json_is_string(json_array_get(value, 0)))
+		return list_text(value);
 	if (!json_is_integer(value))
 		return ctl_format("?");
 	if (strcmp(name, "minimum") == 0)

@@ -26,8 +26,8 @@ static const struct {
 	    "resident memory that the program may have, as in 2G" },
 	[OPT_GROUP] = { "group", required_argument, " NAME",
 	    "name of the program's group" },
-	[OPT_STORE] = { "store", required_argument, " SPEC",
-	    "where a private daemon keeps pages, see pagerd-backends(7)" },
+	[OPT_STORE] = { "store", required_argument, " STORE",
+	    "name of a store, or what that of a private daemon is" },
 	[OPT_PRIVATE] = { "private", no_argument, "",
 	    "start a daemon of its own even if one runs" },
 	[OPT_SUMMARY] = { "summary", optional_argument, "[=FILE]",
@@ -38,6 +38,12 @@ static const struct {
 	    "columns that the picture has; by default the terminal's" },
 	[OPT_COLOR] = { "color", required_argument, " WHEN",
 	    "colours: auto, always or never" },
+	[OPT_INTERVAL] = { "interval", required_argument, " SECONDS",
+	    "how long to count for the rates, by default 1; 0: not" },
+	[OPT_CANCEL] = { "cancel", no_argument, "",
+	    "let the tier take pages again" },
+	[OPT_WAIT] = { "wait", no_argument, "",
+	    "wait until nothing is left in the tier" },
 };
 
 unsigned int
@@ -50,7 +56,7 @@ options_of(const struct ctl_command *cmd)
 	return set | cmd->options;
 }
 
-static int
+static void
 fill_getopt(struct option *longs, unsigned int allowed)
 {
 	int n = 0;
@@ -64,7 +70,6 @@ fill_getopt(struct option *longs, unsigned int allowed)
 			.val = 256 + i,
 		};
 	}
-	return n;
 }
 
 static int

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +117,7 @@ open_socket(const char *dir, int which, int *out)
 	int fd, high, r;
 
 	fd = socket(AF_UNIX, sockets[which].type | SOCK_CLOEXEC, 0);
-	high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD + NSOCKETS);
+	high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD + NSOCKETS);
 	r = high < 0 ? -errno
 		     : bind_and_listen(high, path, sockets[which].mode);
 	if (r != 0) {
@@ -200,8 +201,9 @@ become(const struct child *signals, const char *program, const char *dir,
 		"--log-level", "warning", store != NULL ? "--store" : NULL,
 		store, NULL };
 
-	setsid();
+	setpgid(0, 0);
 	child_restore_signals(signals);
+	signal(SIGTTOU, SIG_IGN);
 	if (arrange_descriptors(fds) == 0 && arrange_environment() == 0)
 		execv(program, (char **)argv);
 	ctl_error("cannot start a private daemon, %s: %s; see pagerctl doctor",
@@ -244,8 +246,12 @@ spawn(struct private_daemon *p, const struct child *signals,
 		p->keeper = keeper;
 		return 0;
 	}
-	/* A terminal's signals are for the command alone. */
-	setsid();
+	/*
+	 * A terminal's signals are for the command alone.  In a session of its
+	 * own the daemon would be in an autogroup of its own, too, where the
+	 * scheduler weighs it by itself (place.h).
+	 */
+	setpgid(0, 0);
 	daemon = fork();
 	if (daemon == 0)
 		become(signals, program, p->dir, store, fds);

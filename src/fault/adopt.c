@@ -6,7 +6,8 @@
  * write-protect the zero pages, so that a write to one is announced too.  Then
  * make sure that no change of the mappings is under way: an unmap that the
  * model has not heard of would take away what is added now.  Then look which
- * pages are there.
+ * pages are there, and make sure of that again: pages that are remapped while
+ * one looks would be nobody's where they have come to be.
  */
 #include "adopt.h"
 
@@ -70,6 +71,26 @@ first_gap(struct space *sp, uint64_t *start, uint64_t *end)
 	return false;
 }
 
+static void
+add_run(struct pager *p, struct client *c, const struct peer_run *run)
+{
+	struct region *r = space_find(c->space, run->addr);
+	uint64_t page = region_page(r, run->addr);
+
+	for (uint64_t i = 0; i < run->npages; i++) {
+		region_found(&p->vm, r, page + i);
+		if (run->protected)
+			region_protect_page(&p->vm, r, page + i);
+	}
+}
+
+/*
+ * What was seen is true if no change has begun before one has looked; of one
+ * that begins later the event finds it in the model.
+ *
+ * => what could not be looked at is not in the model any more, unless it has no
+ *    room for another region
+ */
 static int
 add_present(struct pager *p, struct client *c, uint64_t start, uint64_t end,
     uint64_t *npages)
@@ -77,48 +98,29 @@ add_present(struct pager *p, struct client *c, uint64_t start, uint64_t end,
 	struct peer_run runs[RUNS];
 	uint64_t at = start;
 
-	while (at < end) {
+	while (start < end) {
 		ssize_t n =
 		    peer_scan(c->pagemap, PEER_CONTENT, &at, end, runs, RUNS);
+		int r = n < 0 ? (int)n : client_settled(c);
 
-		if (n < 0)
-			return (int)n;
+		if (r < 0) {
+			(void)space_unmap(&p->vm, c->space, start, end);
+			return r;
+		}
 		for (ssize_t i = 0; i < n; i++) {
-			struct region *r = space_find(c->space, runs[i].addr);
-			uint64_t page = region_page(r, runs[i].addr);
-
-			for (uint64_t k = 0; k < runs[i].npages; k++)
-				region_found(&p->vm, r, page + k);
+			add_run(p, c, &runs[i]);
 			*npages += runs[i].npages;
 		}
+		start = at;
 	}
 	return 0;
-}
-
-/* Pages that have been written since the scan are writable again. */
-static int
-unprotect_content(struct client *c, uint64_t start, uint64_t end)
-{
-	struct peer_run runs[RUNS];
-	int r = 0;
-
-	while (r == 0 && start < end) {
-		ssize_t n = peer_scan(c->pagemap, PEER_CONTENT, &start, end,
-		    runs, RUNS);
-
-		if (n < 0)
-			return (int)n;
-		for (ssize_t i = 0; r == 0 && i < n; i++)
-			r = uffd_protect(c->uffd, runs[i].addr,
-			    runs[i].npages * PAGE_BYTES, false);
-	}
-	return r;
 }
 
 /*
  * The kernel's zero page is what a program gets that reads before it writes.
  * It takes no memory, so the model does not know it; but the write that makes
- * it a page must be announced, or memory would grow without a fault.
+ * it a page must be announced, or memory would grow without a fault.  What was
+ * written in between is found write-protected.
  */
 static int
 protect_zero(struct client *c, uint64_t start, uint64_t end)
@@ -132,14 +134,9 @@ protect_zero(struct client *c, uint64_t start, uint64_t end)
 
 		if (n < 0)
 			return (int)n;
-		for (ssize_t i = 0; r == 0 && i < n; i++) {
-			uint64_t bytes = runs[i].npages * PAGE_BYTES;
-
-			r = uffd_protect(c->uffd, runs[i].addr, bytes, true);
-			if (r == 0)
-				r = unprotect_content(c, runs[i].addr,
-				    runs[i].addr + bytes);
-		}
+		for (ssize_t i = 0; r == 0 && i < n; i++)
+			r = uffd_protect(c->uffd, runs[i].addr,
+			    runs[i].npages * PAGE_BYTES, true);
 	}
 	return r;
 }
@@ -157,6 +154,10 @@ add_range(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 }
 
 /*
+ * What turns out to be something else stays registered: while one looked, a
+ * mapping of ours may have been remapped there, with pages that are out, and
+ * nobody has read of that yet.  stranger_fault() answers for it.
+ *
  * => [start, end) is registered with us, all of it one mapping of a kind that
  *    may be managed; it may have been registered before
  */
@@ -169,10 +170,9 @@ register_range(struct client *c, uint64_t start, uint64_t end)
 	if (r < 0 || c->maps < 0)
 		return r;
 	r = peer_vma(c->maps, start, &v);
-	if (r == 0 && v.start <= start && v.end >= end && is_private(&v))
-		return 0;
-	(void)uffd_unregister(c->uffd, start, end - start);
-	return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
+	return v.start <= start && v.end >= end && is_private(&v) ? 0 : -ENOENT;
 }
 
 /*
@@ -184,8 +184,11 @@ no_longer_foreign(struct pager *p, struct client *c, uint64_t npages)
 {
 	struct gauge *all = &budget_of(p, c->space->group)->gauge;
 
+	atomic_fetch_add(&all->adoptions, 1);
+	client_publish(p, c);
 	atomic_fetch_sub(&c->gauge->foreign_pages, (int64_t)npages);
 	atomic_fetch_sub(&all->foreign_pages, (int64_t)npages);
+	atomic_fetch_add(&all->adoptions, 1);
 }
 
 /* => 0 or positive: *start is behind what was dealt with; -EAGAIN; -ESRCH */
@@ -212,13 +215,10 @@ adopt_gap(struct pager *p, struct client *c, uint64_t *start, uint64_t end,
 		*start = at;
 	if (r == 0)
 		r = add_present(p, c, at, end, &npages);
-	client_publish(p, c);
 	no_longer_foreign(p, c, npages);
-	if (r == 0) {
-		m->nadopted++;
-		m->adopted_pages += npages;
-		count(p, C_adopted, npages);
-	}
+	m->nadopted += r == 0;
+	m->adopted_pages += npages;
+	count(p, C_adopted, npages);
 	return r == -EAGAIN || r == -ESRCH ? r : 0;
 }
 
@@ -305,8 +305,25 @@ add_present_of(struct pager *p, struct client *c, uint64_t start, uint64_t end)
 	if (c->pagemap < 0)
 		return 0;
 	r = add_present(p, c, start, end, &npages);
+	no_longer_foreign(p, c, npages);
 	count(p, C_adopted, npages);
 	return r;
+}
+
+/*
+ * A mapping that is not to be managed was registered in passing.  What is
+ * missing of it the kernel would fill with zeros, too.
+ *
+ * => -ENOENT: its fault is over; -EAGAIN; -ESRCH
+ */
+static int
+stranger_fault(struct pager *p, struct client *c, uint64_t addr)
+{
+	int r = uffd_protect(c->uffd, addr, PAGE_BYTES, false);
+
+	if (r == 0)
+		r = (int)uffd_copy(c->uffd, addr, p->zeros, PAGE_BYTES, 0);
+	return r == -EAGAIN || r == -ESRCH ? r : -ENOENT;
 }
 
 int
@@ -322,11 +339,8 @@ adopt_around(struct pager *p, struct client *c, uint64_t addr)
 	r = mapping_of(c, addr, &v);
 	if (r < 0)
 		return r;
-	if (!is_private(&v)) {
-		/* Nobody else has registered it with this one. */
-		(void)uffd_unregister(c->uffd, v.start, v.end - v.start);
-		return -ENOENT;
-	}
+	if (!is_private(&v))
+		return stranger_fault(p, c, addr);
 	start = v.start;
 	end = v.end;
 	while (first_gap(c->space, &start, &end) && end <= addr) {
@@ -351,10 +365,14 @@ void
 adopt_inherited(struct pager *p, struct client *c,
     const struct mail_range *wiped, size_t nwiped)
 {
+	const struct space_record *rec = c->space->rec;
 	uint64_t at = 0, last = 0;
 	struct peer_vma v;
 	struct region *r;
 
+	/* It may lie where memory of the parent was that is not inherited. */
+	(void)space_unmap(&p->vm, c->space, rec->area_start,
+	    rec->area_start + rec->area_len);
 	for (size_t i = 0; i < nwiped; i++)
 		space_remove(&p->vm, c->space, wiped[i].start, wiped[i].end);
 	RB_FOREACH(r, region_tree, &c->space->regions)

@@ -21,9 +21,9 @@ refuse(struct mail_attach *m, int error, const char *why)
 }
 
 static int
-enable(struct mail_attach *m, int uffd, bool events)
+enable(struct mail_attach *m, int uffd)
 {
-	int r = uffd_enable(uffd, events);
+	int r = uffd_enable(uffd);
 
 	if (r == -EPERM)
 		return refuse(m, r,
@@ -53,20 +53,6 @@ send_ready(struct mail_attach *m, const struct client *c)
 	return 0;
 }
 
-/* The agent's own registrations: its staging area. */
-static int
-register_stage(struct mail_attach *m)
-{
-	int r = enable(m, m->uffd_stage, false);
-
-	if (r == 0 &&
-	    uffd_register(m->uffd_stage, m->stage_start,
-		PAGERD_STAGE_PAGES * PAGE_BYTES, UFFD_MODE_MISSING) < 0)
-		return refuse(m, -EINVAL,
-		    "the staging area cannot be registered");
-	return r;
-}
-
 /* => the client has an agent, and we its descriptors */
 static int
 connect_agent(struct pager *p, struct mail_attach *m, struct client *c)
@@ -74,17 +60,14 @@ connect_agent(struct pager *p, struct mail_attach *m, struct client *c)
 	struct space_record *rec = c->space->rec;
 	int r = p->host.watch(p->host.ctx, m->sock, rec->id, PAGER_SOCK);
 
-	if (r == 0)
-		r = p->host.watch(p->host.ctx, m->uffd_stage, rec->id,
-		    PAGER_STAGE);
 	if (r < 0)
 		return refuse(m, r, "too many clients");
 	rec->pid = (uint32_t)m->pid;
 	rec->area_start = m->area_start;
 	rec->area_len = m->area_len;
 	rec->stage_start = m->stage_start;
+	c->agent = m->agent;
 	c->sock = m->sock;
-	c->uffd_stage = m->uffd_stage;
 	c->mem = m->mem;
 	c->pagemap = m->pagemap;
 	c->maps = m->maps;
@@ -109,9 +92,7 @@ attach_exec(struct pager *p, struct mail_attach *m)
 
 	if (group_get(&p->vm, m->group) == NULL)
 		return refuse(m, -ENOENT, "the group is gone");
-	r = enable(m, m->uffd_main, true);
-	if (r == 0)
-		r = register_stage(m);
+	r = enable(m, m->uffd_main);
 	if (r < 0)
 		return r;
 	if (uffd_register(m->uffd_main, m->anchor_start, PAGE_BYTES,
@@ -147,9 +128,9 @@ attach_fork(struct pager *p, struct mail_attach *m)
 		return refuse(m, -ENOENT, "no such fork is known");
 	if (client_has_agent(c))
 		return refuse(m, -EEXIST, "that fork has an agent already");
-	r = register_stage(m);
-	if (r == 0)
-		r = connect_agent(p, m, c);
+	if (!m->looked && !RB_EMPTY(&c->space->regions))
+		return ATTACH_LOOK;
+	r = connect_agent(p, m, c);
 	if (r < 0)
 		return r;
 	adopt_inherited(p, c, m->wiped, m->nwiped);

@@ -1,6 +1,5 @@
 #include "budget.h"
 
-#include "backend.h"
 #include "client.h"
 #include "evict.h"
 #include "planes.h"
@@ -91,19 +90,19 @@ working(struct pager *p, const struct group *g)
 {
 	struct space *sp;
 
+	if (parcels_moving(p, g) || stores_later(p, g->rec->stack))
+		return true;
 	TAILQ_FOREACH(sp, &g->spaces, entry) {
 		const struct client *c = client_of(p, sp);
 		const struct batch *b = &c->batch;
 
 		switch (b->state) {
 		case BATCH_IDLE:
-			if (b->staged > 0 && client_has_agent(c))
+			if (c->waited_for || b->again_us > now_us(p) ||
+			    (b->staged > 0 && client_has_agent(c)))
 				return true;
 			break;
-		case BATCH_STORING:
 		case BATCH_KEEPING:
-			if (now_us(p) >= p->full_us)
-				return true;
 			break;
 		default:
 			if (!stalled(p, b))
@@ -224,22 +223,13 @@ budget_installed(struct pager *p, struct group *g, uint64_t n)
 		b->stuck_us = 0;
 }
 
-uint64_t
-budget_stored(const struct pager *p)
-{
-	struct backend_stats s;
-
-	backend_stats(p->store, &s);
-	return s.stored_bytes;
-}
-
 void
 budget_put(struct pager *p, const struct group *g, uint64_t before)
 {
 	struct budget *b = budget_of(p, g);
 
 	b->put_pages++;
-	b->put_bytes += budget_stored(p) - before;
+	b->put_bytes += stores_bytes(p) - before;
 }
 
 static uint64_t

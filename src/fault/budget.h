@@ -43,10 +43,9 @@ uint64_t budget_balance(struct pager *, struct group *);
  */
 void budget_futile(struct pager *, struct group *, uint64_t n);
 /*
- * What a group's pages take when they are stored: budget_stored() is asked
+ * What a group's pages take when they are stored: stores_bytes() is asked
  * before one is, and budget_put() told when it was, or was found stored
  */
-uint64_t budget_stored(const struct pager *); /* bytes */
 void budget_put(struct pager *, const struct group *, uint64_t before);
 /* => n pages more are resident: there may be something to evict again */
 void budget_installed(struct pager *, struct group *, uint64_t n);

@@ -9,6 +9,7 @@
 #include "event.h"
 #include "evict.h"
 #include "fault.h"
+#include "follow.h"
 #include "hold.h"
 #include "outbox.h"
 #include "planes.h"
@@ -19,6 +20,8 @@
 #define PROBE_MIN_US 500
 #define PROBE_MAX_US 500000
 
+#define READ_MESSAGES 64u
+
 static void
 client_init(struct pager *p, struct client *c, struct space *sp, int uffd)
 {
@@ -26,7 +29,6 @@ client_init(struct pager *p, struct client *c, struct space *sp, int uffd)
 		.space = sp,
 		.uffd = uffd,
 		.sock = -1,
-		.uffd_stage = -1,
 		.mem = -1,
 		.pagemap = -1,
 		.maps = -1,
@@ -73,6 +75,16 @@ client_get(struct pager *p, uint64_t space)
 	return c != NULL && c->space == sp ? c : NULL;
 }
 
+void
+clients_ask_again(struct pager *p)
+{
+	struct client *c;
+
+	TAILQ_FOREACH(c, &p->busy, busy)
+		if (!TAILQ_EMPTY(&c->faults))
+			c->retry_us = 0;
+}
+
 static void
 close_fd(int *fd)
 {
@@ -89,11 +101,8 @@ client_close(struct pager *p, struct client *c)
 	p->host.unwatch(p->host.ctx, c->uffd, id, PAGER_UFFD);
 	if (c->sock >= 0)
 		p->host.unwatch(p->host.ctx, c->sock, id, PAGER_SOCK);
-	if (c->uffd_stage >= 0)
-		p->host.unwatch(p->host.ctx, c->uffd_stage, id, PAGER_STAGE);
 	close_fd(&c->uffd);
 	close_fd(&c->sock);
-	close_fd(&c->uffd_stage);
 	close_fd(&c->mem);
 	close_fd(&c->pagemap);
 	close_fd(&c->maps);
@@ -106,7 +115,8 @@ client_forget_faults(struct pager *p, struct client *c)
 
 	while ((f = TAILQ_FIRST(&c->faults)) != NULL) {
 		TAILQ_REMOVE(&c->faults, f, entry);
-		TAILQ_INSERT_HEAD(&p->fault_pool, f, entry);
+		fault_delete(p, f);
+		count(p, C_faults_gone, 1);
 	}
 }
 
@@ -128,6 +138,7 @@ client_leave(struct pager *p, struct client *c)
 	if (c->adopt != NULL)
 		planes_answer(p->planes, &c->adopt->m, -ESRCH);
 	hold_end(p, c, -ESRCH);
+	follow_gone(p, c);
 	client_close(p, c);
 	client_forget_faults(p, c);
 	if (c->is_busy)
@@ -151,6 +162,15 @@ client_lose_holder(struct pager *p, struct client *c)
 	snapshot_drop(&p->vm, sp);
 }
 
+static void
+publish_group(struct pager *p, const struct group *g)
+{
+	struct budget *b = budget_of(p, g);
+
+	atomic_store_explicit(&b->gauge.model_pages,
+	    (int64_t)(g->counts.resident + b->staged), memory_order_relaxed);
+}
+
 void
 client_free(struct pager *p, struct client *c)
 {
@@ -166,8 +186,7 @@ client_free(struct pager *p, struct client *c)
 		evict_abandon(p, c, g);
 		c->space = NULL;
 	}
-	atomic_store(&budget_of(p, g)->gauge.model_pages,
-	    (int64_t)g->counts.resident);
+	publish_group(p, g);
 }
 
 void
@@ -202,6 +221,7 @@ client_drop(struct pager *p, struct client *c, const char *why)
 void
 client_lose_agent(struct pager *p, struct client *c)
 {
+	follow_gone(p, c);
 	p->host.unwatch(p->host.ctx, c->sock, c->space->rec->id, PAGER_SOCK);
 	close_fd(&c->sock);
 	evict_lose_agent(p, c);
@@ -241,20 +261,13 @@ client_probe(struct pager *p, struct client *c)
 	return c->probe_us;
 }
 
-void
-client_service_stage(struct pager *p, struct client *c)
+bool
+client_in_area(const struct client *c, uint64_t addr)
 {
-	struct uffd_message msgs[16];
-	ssize_t n;
+	const struct space_record *rec = c->space->rec;
 
-	while ((n = uffd_read(c->uffd_stage, msgs, 16)) > 0) {
-		c->batch.dirty = true;
-		for (ssize_t i = 0; i < n; i++)
-			if (uffd_copy(c->uffd_stage, msgs[i].addr, p->zeros,
-				PAGE_BYTES, 0) < 0)
-				(void)uffd_wake(c->uffd_stage, msgs[i].addr,
-				    PAGE_BYTES);
-	}
+	return addr >= rec->area_start &&
+	       addr - rec->area_start < rec->area_len;
 }
 
 void
@@ -278,36 +291,37 @@ client_set_busy(struct pager *p, struct client *c)
 void
 client_publish(struct pager *p, struct client *c)
 {
-	struct group *g = c->space->group;
-
 	atomic_store_explicit(&c->gauge->model_pages,
-	    (int64_t)c->space->counts.resident, memory_order_relaxed);
-	atomic_store_explicit(&budget_of(p, g)->gauge.model_pages,
-	    (int64_t)g->counts.resident, memory_order_relaxed);
+	    (int64_t)(c->space->counts.resident + c->batch.staged),
+	    memory_order_relaxed);
+	publish_group(p, c->space->group);
 }
 
-/* => messages were left unread for want of room; or -errno */
+/*
+ * A read that gives less than it could has found nothing more; what comes
+ * later is reported by itself.
+ *
+ * => messages were left unread for want of room; or -errno
+ */
 static int
 client_read(struct pager *p, struct client *c)
 {
-	struct uffd_message msgs[64];
+	struct uffd_message msgs[READ_MESSAGES];
+	size_t room;
 	ssize_t n;
 
 	do {
-		size_t room = 0;
-		struct fault *f;
-
-		TAILQ_FOREACH(f, &p->fault_pool, entry)
-			if (++room == 64)
-				break;
+		room = fault_room(p);
 		if (room == 0)
 			return 1;
+		if (room > READ_MESSAGES)
+			room = READ_MESSAGES;
 		n = uffd_read(c->uffd, msgs, room);
 		if (n < 0)
 			return (int)n;
 		for (ssize_t i = 0; i < n; i++)
 			event_apply(p, c, &msgs[i]);
-	} while (n > 0);
+	} while ((size_t)n == room);
 	return 0;
 }
 
@@ -316,10 +330,15 @@ client_service(struct pager *p, struct client *c)
 {
 	int r;
 
+	/* What is read now was not there when it was read last. */
+	if (!c->unread)
+		c->asked_ns =
+		    c->read_ns > p->asked_ns ? c->read_ns : p->asked_ns;
 	if (c->batch.state == BATCH_MOVING) {
 		c->unread = true;
 		return;
 	}
+	c->read_ns = now_ns(p);
 	r = client_read(p, c);
 	if (r < 0) {
 		client_drop(p, c, "its userfaultfd cannot be read");

@@ -4,6 +4,7 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state.h"
@@ -30,8 +31,6 @@ void client_drop(struct pager *, struct client *, const char *why);
 void client_lose_agent(struct pager *, struct client *);
 /* => freed if its process is gone; returns when to ask again */
 uint64_t client_probe(struct pager *, struct client *);
-/* => faults in the staging area, as by mlockall(2): zeros */
-void client_service_stage(struct pager *, struct client *);
 
 /* => NULL when that space is gone */
 struct client *client_get(struct pager *, uint64_t space);
@@ -52,10 +51,14 @@ void client_service(struct pager *, struct client *);
  *    waiter has run; -EAGAIN; -ESRCH
  */
 int client_settled(const struct client *);
+/* => the address is in its agent's area: no memory of the program's */
+bool client_in_area(const struct client *, uint64_t addr);
 /* => pager_tick() looks at it; or does not any longer */
 void client_set_busy(struct pager *, struct client *);
 void client_set_idle(struct pager *, struct client *);
-/* => the model changed: tell the gauges */
+/* Something was read: who waits for contents may have them now. */
+void clients_ask_again(struct pager *);
+/* => the model, or what is staged, changed: tell the gauges */
 void client_publish(struct pager *, struct client *);
 
 #endif

@@ -15,32 +15,8 @@
  */
 #include "dedup.h"
 
-#include <string.h>
-
 #include "assert.h"
-#include "backend.h"
 #include "client.h"
-
-/* One word over and over: a store keeps it in no room, and sooner than this. */
-static bool
-is_repeated(const uint8_t *page)
-{
-	const size_t word = sizeof(uint32_t);
-
-	return memcmp(page, page + word, PAGE_BYTES - word) == 0;
-}
-
-uint32_t
-dedup_tag(struct pager *p, const struct client *c, uint32_t i)
-{
-	const struct space_record *rec = c->space->rec;
-	const uint8_t *page = batch_page(p, c, i);
-
-	/* A space that has ended: what is stored still is its relatives'. */
-	if (!p->config.dedup || rec == NULL || is_repeated(page))
-		return 0;
-	return contents_tag(&p->contents, page, rec->uid);
-}
 
 /* A fork copies every slot of a space: not even then may a count overflow. */
 static bool
@@ -49,13 +25,13 @@ has_room(const struct vm *vm, uint32_t block)
 	return physblock_refs(vm, block) < UINT32_MAX / vm->spaces.capacity;
 }
 
-/* => the region of the one slot that names the STAGED block, or NULL */
-static struct region *
-only_slot(struct pager *p, struct client *c, uint32_t i)
+struct region *
+dedup_only_slot(struct pager *p, struct parcel *pc, uint32_t i)
 {
-	uint64_t addr = c->batch.addr[i];
-	uint32_t block = c->batch.block[i];
-	struct region *r = space_find(c->space, addr);
+	struct client *c = client_get(p, pc->space);
+	uint64_t addr = pc->addr[i];
+	uint32_t block = pc->block[i];
+	struct region *r = c != NULL ? space_find(c->space, addr) : NULL;
 
 	if (r == NULL || physblock_refs(&p->vm, block) != 1 ||
 	    slot_block(region_slot(&p->vm, r, region_page(r, addr))) != block)
@@ -64,33 +40,27 @@ only_slot(struct pager *p, struct client *c, uint32_t i)
 }
 
 static bool
-same_bytes(struct pager *p, const struct client *c, uint32_t i, uint32_t block)
+same_bytes(struct pager *p, const struct parcel *pc, uint32_t i, uint32_t block)
 {
-	uint64_t where = physblock_where(&p->vm, block);
-	int r;
-
-	ASSERT(where_kind(where) == WHERE_STORED);
-	r = backend_same(p->store, where_data(where), batch_page(p, c, i));
-	if (r < 0)
-		count(p, C_store_errors, 1);
-	return r > 0;
+	return stores_in(p, pc->stack, block) &&
+	       stores_same(p, block, parcel_page(pc, i)) > 0;
 }
 
 bool
-dedup_share(struct pager *p, struct client *c, uint32_t i, uint32_t tag)
+dedup_share(struct pager *p, struct parcel *pc, uint32_t i)
 {
 	struct region *r;
 	uint32_t block;
 
-	block = tag != 0 ? contents_find(&p->contents, tag) : 0;
+	block = pc->tag[i] != 0 ? contents_find(&p->contents, pc->tag[i]) : 0;
 	if (block == 0 || !has_room(&p->vm, block))
 		return false;
-	r = only_slot(p, c, i);
-	if (r == NULL || !same_bytes(p, c, i, block))
+	r = dedup_only_slot(p, pc, i);
+	if (r == NULL || !same_bytes(p, pc, i, block))
 		return false;
 	physblock_ref(&p->vm, block);
-	region_rebind(&p->vm, r, region_page(r, c->batch.addr[i]), block);
-	ASSERT(c->batch.block[i] == 0);
+	region_rebind(&p->vm, r, region_page(r, pc->addr[i]), block);
+	ASSERT(pc->block[i] == 0);
 	count(p, C_pages_deduplicated, 1);
 	return true;
 }

@@ -15,18 +15,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct client;
 struct pager;
-
-/* => what page i of c's batch is found by; 0: it takes no part */
-uint32_t dedup_tag(struct pager *, const struct client *c, uint32_t i);
+struct parcel;
+struct region;
 
 /*
- * dedup_share: let page i of c's batch name a stored block with its bytes
+ * dedup_only_slot: the region of the one slot that names page i of a parcel, a
+ * STAGED block
+ *
+ * => NULL: others name it too, or it is not where it was captured
+ */
+struct region *dedup_only_slot(struct pager *, struct parcel *, uint32_t i);
+
+/*
+ * dedup_share: let page i of a parcel name a stored block with its bytes
  *
  * => true: done, its STAGED block is released; false: it is to be stored
  */
-bool dedup_share(struct pager *, struct client *c, uint32_t i, uint32_t tag);
+bool dedup_share(struct pager *, struct parcel *, uint32_t i);
 
 /* => block is STORED now, and others may share it */
 void dedup_stored(struct pager *, uint32_t block, uint32_t tag);

@@ -4,7 +4,7 @@
  *	pick (reclaim.c)
  *	  --> write-protected, read from the client: slots are clean, their
  *	      blocks STAGED
- *	  --> stored in slices (evict.c)
+ *	  --> stored (parcel.c)
  *	  --> DROP: the agent remaps what is clean into its area
  *	  --> DONE: what is clean and not there any more is OUT
  *
@@ -59,14 +59,6 @@ drop_has(const struct client *c, uint64_t addr)
 	return false;
 }
 
-bool
-drop_is_ours(const struct client *c, uint64_t to)
-{
-	const struct space_record *rec = c->space->rec;
-
-	return to >= rec->area_start && to - rec->area_start < rec->area_len;
-}
-
 /* => the region of a page that can be dropped, or NULL */
 static struct region *
 region_of(struct client *c, uint64_t addr)
@@ -113,7 +105,6 @@ add_run(struct pager *p, struct client *c, uint64_t run)
 
 		if (r == NULL)
 			continue;
-		b->block[b->npages] = 0;
 		b->copied[b->npages] =
 		    !slot_clean(region_slot(&p->vm, r, region_page(r, addr)));
 		b->addr[b->npages++] = addr;
@@ -148,17 +139,17 @@ protect(struct pager *p, struct client *c, uint32_t i, uint32_t n)
 	return rc;
 }
 
-/* => their bytes are in the buffer; copied is false of one that is not there */
+/* => their bytes are in the parcel; copied is false of one that is not there */
 static int
-read_pages(struct pager *p, struct client *c, uint32_t i, uint32_t n)
+read_pages(struct client *c, uint32_t i, uint32_t n)
 {
 	struct batch *b = &c->batch;
-	int rc =
-	    peer_read(c->mem, b->addr[i], batch_page(p, c, i), n * PAGE_BYTES);
+	int rc = peer_read(c->mem, b->addr[i], parcel_page(b->parcel, i),
+	    n * PAGE_BYTES);
 
 	for (; rc == -EIO && n > 0; i++, n--) {
-		int one = peer_read(c->mem, b->addr[i], batch_page(p, c, i),
-		    PAGE_BYTES);
+		int one = peer_read(c->mem, b->addr[i],
+		    parcel_page(b->parcel, i), PAGE_BYTES);
 
 		if (one < 0 && one != -EIO)
 			return one;
@@ -167,7 +158,7 @@ read_pages(struct pager *p, struct client *c, uint32_t i, uint32_t n)
 	return rc == -EIO ? 0 : rc;
 }
 
-/* => what has no copy is in the buffer, and will not be written; or -errno */
+/* => what has no copy is in the parcel, and will not be written; or -errno */
 static int
 capture(struct pager *p, struct client *c)
 {
@@ -180,7 +171,7 @@ capture(struct pager *p, struct client *c)
 		if (n > 0)
 			rc = protect(p, c, i, n);
 		if (n > 0 && rc == 0)
-			rc = read_pages(p, c, i, n);
+			rc = read_pages(c, i, n);
 		i += n > 0 ? n : 1;
 	}
 	return rc == 0 && client_settled(c) != 0 ? -EAGAIN : rc;
@@ -193,6 +184,7 @@ keep(struct pager *p, struct client *c, uint32_t i)
 	struct batch *b = &c->batch;
 	struct region *r;
 	uint64_t slot = slot_of(p, c, i, &r);
+	uint32_t block;
 
 	if (slot_clean(slot) || slot_state(slot) != SLOT_RESIDENT)
 		return;
@@ -200,13 +192,15 @@ keep(struct pager *p, struct client *c, uint32_t i)
 		region_forget(&p->vm, r, region_page(r, b->addr[i]));
 		return;
 	}
-	if (physblock_new(&p->vm, evict_where(p, c, i), &b->block[i]) < 0)
+	if (physblock_new(&p->vm, parcel_where(p, b->parcel, i), &block) < 0)
 		ASSERT(!"blocks were left when the batch was begun");
-	region_kept(&p->vm, r, region_page(r, b->addr[i]), b->block[i]);
+	parcel_add(b->parcel, i, b->addr[i], block);
+	region_kept(&p->vm, r, region_page(r, b->addr[i]), block);
 }
 
-uint32_t
-drop_start(struct pager *p, struct client *c, const uint64_t *runs,
+/* => pages that are in the batch now; 0: none, and there is no batch */
+static uint32_t
+fill_batch(struct pager *p, struct client *c, const uint64_t *runs,
     uint32_t nruns)
 {
 	struct batch *b = &c->batch;
@@ -225,21 +219,17 @@ drop_start(struct pager *p, struct client *c, const uint64_t *runs,
 		b->npages = 0;
 	for (uint32_t i = 0; i < b->npages; i++)
 		keep(p, c, i);
-	b->next = 0;
-	b->sent_us = now_us(p);
-	b->state = BATCH_KEEPING;
-	client_set_busy(p, c);
 	return n;
 }
 
-void
+/* What is clean by now, and has its bytes in the store, may go. */
+static void
 drop_kept(struct pager *p, struct client *c)
 {
 	struct batch *b = &c->batch;
 	uint64_t runs[BATCH_PAGES];
 	uint32_t n = 0;
 
-	evict_clear_buffer(p, c);
 	b->state = BATCH_IDLE;
 	for (uint32_t i = 0; i < b->npages; i++) {
 		struct region *r;
@@ -253,6 +243,30 @@ drop_kept(struct pager *p, struct client *c)
 	count(p, C_drops, 1);
 	b->answered = false;
 	b->state = BATCH_DROPPING;
+}
+
+uint32_t
+drop_start(struct pager *p, struct client *c, const uint64_t *runs,
+    uint32_t nruns)
+{
+	struct batch *b = &c->batch;
+	uint32_t n;
+
+	b->parcel = parcel_new(p, c);
+	if (b->parcel == NULL)
+		return 0;
+	n = fill_batch(p, c, runs, nruns);
+	if (n == 0) {
+		parcel_free(p, b->parcel);
+		b->parcel = NULL;
+		return 0;
+	}
+	b->sent_us = now_us(p);
+	b->state = BATCH_KEEPING;
+	client_set_busy(p, c);
+	if (!parcel_send(p, b->parcel, NULL))
+		b->parcel = NULL;
+	return n;
 }
 
 void
@@ -282,6 +296,8 @@ page_gone(struct pager *p, struct client *c, struct region *r, uint32_t i)
 	struct budget *g = budget_of(p, c->space->group);
 
 	region_out(&p->vm, r, region_page(r, c->batch.addr[i]), 0);
+	if (!c->batch.copied[i])
+		habit_left(&r->habit);
 	count(p, c->batch.copied[i] ? C_evictions_dirty : C_evictions_clean, 1);
 	g->stuck_gap_us = 0;
 	g->futile = 0;
@@ -320,8 +336,8 @@ drop_end(struct pager *p, struct client *c, const uint8_t *flags)
  * What is looked at is what the model has, unless a change of the mappings was
  * under way.
  */
-uint64_t
-drop_step(struct pager *p, struct client *c)
+static uint64_t
+look_and_end(struct pager *p, struct client *c)
 {
 	uint8_t flags[BATCH_PAGES];
 
@@ -336,5 +352,16 @@ drop_step(struct pager *p, struct client *c)
 	if (client_settled(c) != 0)
 		return now_us(p) + RETRY_US;
 	drop_end(p, c, flags);
+	return 0;
+}
+
+uint64_t
+drop_step(struct pager *p, struct client *c)
+{
+	if (is_dropping(c))
+		return look_and_end(p, c);
+	if (c->batch.state != BATCH_KEEPING || c->batch.parcel != NULL)
+		return UINT64_MAX;
+	drop_kept(p, c);
 	return 0;
 }

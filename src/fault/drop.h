@@ -19,8 +19,6 @@ struct pager;
  */
 uint32_t drop_start(struct pager *, struct client *, const uint64_t *runs,
     uint32_t nruns);
-/* => the copies are stored: the agent is told */
-void drop_kept(struct pager *, struct client *);
 /* => the agent has done it, or will not any more */
 void drop_done(struct pager *, struct client *);
 /* => returns when to call again, now_us scale */
@@ -28,7 +26,5 @@ uint64_t drop_step(struct pager *, struct client *);
 
 /* => the page is being dropped: its faults have to wait */
 bool drop_has(const struct client *, uint64_t addr);
-/* => is it the agent that remaps to there, to drop something? */
-bool drop_is_ours(const struct client *, uint64_t to);
 
 #endif

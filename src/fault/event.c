@@ -18,6 +18,7 @@
 #include "budget.h"
 #include "client.h"
 #include "drop.h"
+#include "fault.h"
 #include "install.h"
 #include "loose.h"
 #include "outbox.h"
@@ -26,13 +27,12 @@
 static void
 event_fault(struct pager *p, struct client *c, const struct uffd_message *m)
 {
-	struct fault *f = TAILQ_FIRST(&p->fault_pool);
+	struct fault *f = fault_new(p);
 
-	ASSERT(f != NULL);
-	TAILQ_REMOVE(&p->fault_pool, f, entry);
 	*f = (struct fault){
 		.addr = m->addr,
-		.since_us = now_us(p),
+		.asked_ns = c->asked_ns,
+		.read_ns = c->read_ns,
 		.tid = m->tid,
 		.access = m->kind == UFFD_WP ? ACCESS_PROTECTED
 			  : m->write         ? ACCESS_WRITE
@@ -70,6 +70,9 @@ event_fork(struct pager *p, struct client *c, int uffd)
 	struct client *child;
 
 	count(p, C_events_fork, 1);
+	/* The child shares what only the parent's staging area may hold yet. */
+	if (c->batch.parcel != NULL)
+		parcel_finish(c->batch.parcel);
 	if (token_random(rec.token) < 0 ||
 	    client_new(p, &rec, uffd, &child) < 0) {
 		fork_poison(c, uffd);
@@ -93,6 +96,8 @@ event_fork(struct pager *p, struct client *c, int uffd)
 	client_set_busy(p, child);
 	client_publish(p, child);
 	outbox_space_new(p, child->space);
+	/* Before it asks, which it does first of all; it may still ask. */
+	(void)install_anchor(p, child);
 }
 
 void
@@ -110,7 +115,8 @@ event_apply(struct pager *p, struct client *c, const struct uffd_message *m)
 		event_fork(p, c, m->fd);
 		break;
 	case UFFD_REMAP:
-		if (drop_is_ours(c, m->to))
+		/* Its agent drops something. */
+		if (client_in_area(c, m->to))
 			break;
 		count(p, C_events_remap, 1);
 		r = space_remap(&p->vm, c->space, m->addr, m->to, m->len);

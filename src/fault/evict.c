@@ -3,10 +3,9 @@
  *
  *	pick (reclaim.c)
  *	  --> MOVE: the agent takes the pages out, one atomic step each
- *	  --> MOVED: the bytes are read from its staging area; slots are OUT,
- *	      their blocks STAGED
- *	  --> stored in slices: blocks are STORED, or give way to one that is
- *	      and has the same bytes (dedup.c)
+ *	  --> MOVED: slots are OUT, their blocks STAGED in a parcel
+ *	  --> read from staging, packed, stored (parcel.c): blocks are STORED,
+ *or give way to one that is and has the same bytes (dedup.c)
  *	  --> EMPTY: the staging area is dropped (with the next MOVE, or alone)
  *
  * While the agent moves pages the client's userfaultfd is not read.  An event
@@ -43,41 +42,13 @@
 #include "zero.h"
 
 #define STORE_SLICE 16
-#define FULL_US 100000 /* the store is full: try again after */
 #define UNSHARE_PAGES 32u
-
-uint64_t
-evict_where(const struct pager *p, const struct client *c, uint32_t i)
-{
-	return where_make(WHERE_STAGED, 0,
-	    (uint64_t)(c - p->clients) << 16 | i);
-}
-
-static struct client *
-staged_client(struct pager *p, uint64_t where, uint32_t *i)
-{
-	*i = (uint32_t)where_data(where) & 0xffff;
-	return &p->clients[where_data(where) >> 16];
-}
-
-const uint8_t *
-evict_staged(struct pager *p, uint64_t where)
-{
-	uint32_t i;
-	struct client *c = staged_client(p, where, &i);
-
-	return batch_page(p, c, i);
-}
-
-void
-evict_unstage(struct pager *p, uint64_t where)
-{
-	uint32_t i;
-	struct client *c = staged_client(p, where, &i);
-
-	ASSERT(c->batch.block[i] != 0);
-	c->batch.block[i] = 0;
-}
+/*
+ * A thread changes mappings: it must run, to be done with that, and needs the
+ * CPU on which its agent would try in vain.
+ */
+#define AGAIN_MIN_US 50
+#define AGAIN_MAX_US 400
 
 uint32_t
 evict_add_page(uint64_t *runs, uint32_t n, uint32_t max, uint64_t addr)
@@ -91,6 +62,37 @@ evict_add_page(uint64_t *runs, uint32_t n, uint32_t max, uint64_t addr)
 	else if (n < max)
 		runs[n++] = PAGERD_RUN(addr, 1);
 	return n;
+}
+
+static void
+set_staged(struct pager *p, struct client *c, uint32_t n)
+{
+	struct budget *b = budget_of(p, c->space->group);
+
+	b->staged = b->staged - c->batch.staged + n;
+	c->batch.staged = n;
+}
+
+int
+evict_stage_fault(struct pager *p, struct client *c, uint64_t addr)
+{
+	ssize_t n = uffd_copy(c->uffd, addr, p->zeros, PAGE_BYTES, 0);
+
+	c->batch.dirty = true;
+	if (n == -EAGAIN || n == -ESRCH)
+		return (int)n;
+	return n < 0 ? uffd_wake(c->uffd, addr, PAGE_BYTES) : 0;
+}
+
+/* => from now on, or not any longer: when is the agent's to say */
+static void
+set_emptying(struct client *c, bool on)
+{
+	uint32_t n =
+	    atomic_load_explicit(&c->gauge->emptying, memory_order_relaxed);
+
+	if ((n & 1) != on)
+		atomic_store(&c->gauge->emptying, n + 1);
 }
 
 int
@@ -109,6 +111,9 @@ evict_send_runs(struct pager *p, struct client *c, enum pagerd_msg_type type,
 	if (type == PAGERD_MSG_MOVE && (b->staged > 0 || b->dirty)) {
 		m.flags = PAGERD_MOVE_EMPTY_FIRST;
 		b->dirty = false;
+		set_emptying(c, true);
+		set_staged(p, c, 0);
+		client_publish(p, c);
 	}
 	for (uint32_t i = 0; i < nruns; i++)
 		m.npages += PAGERD_RUN_PAGES(runs[i]);
@@ -122,9 +127,15 @@ send_move(struct pager *p, struct client *c, const uint64_t *runs,
     uint32_t nruns)
 {
 	struct batch *b = &c->batch;
+	struct parcel *pc = parcel_new(p, c);
 
-	if (evict_send_runs(p, c, PAGERD_MSG_MOVE, runs, nruns) < 0)
+	if (pc == NULL)
 		return 0;
+	if (evict_send_runs(p, c, PAGERD_MSG_MOVE, runs, nruns) < 0) {
+		parcel_free(p, pc);
+		return 0;
+	}
+	b->parcel = pc;
 	b->npages = 0;
 	for (uint32_t i = 0; i < nruns; i++)
 		for (uint32_t k = 0; k < PAGERD_RUN_PAGES(runs[i]); k++)
@@ -223,6 +234,7 @@ send_empty(struct pager *p, struct client *c)
 	};
 
 	b->sent_us = now_us(p);
+	set_emptying(c, true);
 	if (agent_send(c->sock, &m, sizeof(m), -1) == 0)
 		b->state = BATCH_EMPTYING;
 }
@@ -234,6 +246,16 @@ evict_alert(struct pager *p, struct client *c)
 	if (client_has_agent(c) && c->batch.state == BATCH_IDLE &&
 	    c->batch.seq == 0)
 		send_empty(p, c);
+}
+
+/* What is in staging must have been read before it is filled again. */
+static bool
+evict_is_idle(const struct client *c)
+{
+	const struct batch *b = &c->batch;
+
+	return b->state == BATCH_IDLE &&
+	       (b->parcel == NULL || parcel_is_read(b->parcel));
 }
 
 /* Whatever is captured must find a block. */
@@ -253,9 +275,12 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 	uint32_t n, npages;
 	enum way way;
 
-	if (!client_has_agent(c) || c->batch.state != BATCH_IDLE || want == 0 ||
+	if (!client_has_agent(c) || !evict_is_idle(c) || want == 0 ||
 	    c->batch.given_up || c->waited_for || c->unverified ||
-	    c->hold != NULL || now_us(p) < p->full_us || !blocks_left(p))
+	    c->hold != NULL ||
+	    stores_full_until(p, c->space->group->rec->stack) != 0 ||
+	    now_us(p) < c->batch.again_us || !blocks_left(p) ||
+	    !parcels_left(p))
 		return 0;
 	if (c->batch.nshared > 0)
 		return send_unshare(p, c);
@@ -269,44 +294,32 @@ evict_start(struct pager *p, struct client *c, uint32_t want)
 			       : send_move(p, c, runs, n);
 }
 
-/* => false: the page could not be put back now */
-static bool
-put_back(struct pager *p, struct client *c, uint32_t i)
+void
+evict_put_back(struct pager *p, struct client *c, uint64_t addr,
+    const uint8_t *bytes)
 {
-	uint64_t addr = c->batch.addr[i];
 	struct region *r = space_find(c->space, addr);
 	int rc;
 
-	if (r == NULL)
-		return false;
 	if (slot_clean(region_slot(&p->vm, r, region_page(r, addr))))
 		rc = uffd_protect(c->uffd, addr, PAGE_BYTES, false);
 	else
-		rc = (int)uffd_copy(c->uffd, addr, batch_page(p, c, i),
-		    PAGE_BYTES, 0);
-	if (rc < 0)
-		return false;
-	region_resident(&p->vm, r, region_page(r, addr));
-	return true;
+		rc = (int)uffd_copy(c->uffd, addr, bytes, PAGE_BYTES, 0);
+	if (rc >= 0)
+		region_resident(&p->vm, r, region_page(r, addr));
 }
 
 static void
 captured_dirty(struct pager *p, struct client *c, struct region *r,
     uint64_t page, uint32_t i)
 {
-	struct batch *b = &c->batch;
+	struct parcel *pc = c->batch.parcel;
 	uint32_t block;
 
-	if (all_zero(batch_page(p, c, i), PAGE_BYTES)) {
-		region_forget(&p->vm, r, page);
-		count(p, C_evictions_zero, 1);
-		return;
-	}
-	if (physblock_new(&p->vm, evict_where(p, c, i), &block) < 0)
+	if (physblock_new(&p->vm, parcel_where(p, pc, i), &block) < 0)
 		ASSERT(!"blocks were left when the batch was sent");
-	b->block[i] = block;
+	parcel_add(pc, i, c->batch.addr[i], block);
 	region_out(&p->vm, r, page, block);
-	count(p, C_evictions_dirty, 1);
 }
 
 static void
@@ -320,6 +333,7 @@ captured(struct pager *p, struct client *c, uint32_t i)
 	page = region_page(r, addr);
 	if (slot_clean(region_slot(&p->vm, r, page))) {
 		region_out(&p->vm, r, page, 0);
+		habit_left(&r->habit);
 		count(p, C_evictions_clean, 1);
 	} else {
 		captured_dirty(p, c, r, page, i);
@@ -328,17 +342,6 @@ captured(struct pager *p, struct client *c, uint32_t i)
 	budget_of(p, c->space->group)->futile = 0;
 	c->evicted++;
 	budget_of(p, c->space->group)->evicted++;
-}
-
-/* The page was not there: the program let go of it (MADV_FREE). */
-static void
-captured_hole(struct pager *p, struct client *c, uint32_t i)
-{
-	uint64_t addr = c->batch.addr[i];
-	struct region *r = space_find(c->space, addr);
-
-	if (r != NULL)
-		region_forget(&p->vm, r, region_page(r, addr));
 }
 
 static void
@@ -360,117 +363,116 @@ refused(struct pager *p, struct client *c, uint32_t i, uint8_t error)
 		region_restamp(&p->vm, r, region_page(r, addr));
 }
 
-/* => which of the first n pages of the staging area hold something */
-static int
-staging_read(struct pager *p, struct client *c, uint32_t n, uint8_t *flags)
+/*
+ * It was if it is in staging and not where it came from: what was in staging
+ * before is not this page.
+ */
+static bool
+was_moved(const struct client *c, uint32_t i)
 {
-	uint64_t stage = c->space->rec->stage_start;
-	uint32_t i = 0, end;
-	int r;
+	const uint8_t there = PEER_PRESENT | PEER_SWAPPED;
+	uint64_t stage = c->space->rec->stage_start + i * PAGE_BYTES;
+	uint8_t staged, left;
 
-	r = peer_pages(c->pagemap, stage, n, flags);
-	for (; r == 0 && i < n; i = end + 1) {
-		while (i < n && !(flags[i] & (PEER_PRESENT | PEER_SWAPPED)))
-			i++;
-		for (end = i;
-		     end < n && flags[end] & (PEER_PRESENT | PEER_SWAPPED);
-		     end++)
-			;
-		if (end > i)
-			r = peer_read(c->mem, stage + i * PAGE_BYTES,
-			    batch_page(p, c, i), (end - i) * PAGE_BYTES);
-	}
-	return r;
+	return peer_pages(c->pagemap, stage, 1, &staged) == 0 &&
+	       staged & there &&
+	       peer_pages(c->pagemap, c->batch.addr[i], 1, &left) == 0 &&
+	       !(left & there);
+}
+
+/*
+ * Linux 6.18 moves pages and says EEXIST: once an attempt within the call has
+ * met an entry that just changed (EAGAIN), it takes what it moves next for not
+ * moved, tries it once more, and finds it in the way.  Seen with threads that
+ * touch pages on another CPU.
+ *
+ * => page i was captured
+ */
+static bool
+is_captured(struct pager *p, const struct client *c, uint32_t i, uint8_t status)
+{
+	if (status != EEXIST || !was_moved(c, i))
+		return status == 0;
+	count(p, C_moves_unsaid, 1);
+	return true;
 }
 
 static void
-set_staged(struct pager *p, struct client *c, uint32_t n)
+back_off(struct pager *p, struct batch *b, bool vain)
 {
-	struct budget *b = budget_of(p, c->space->group);
-
-	b->staged = b->staged - c->batch.staged + n;
-	c->batch.staged = n;
+	if (!vain)
+		b->again_gap_us = 0;
+	else if (b->again_gap_us == 0)
+		b->again_gap_us = AGAIN_MIN_US;
+	else if (b->again_gap_us < AGAIN_MAX_US)
+		b->again_gap_us *= 2;
+	b->again_us = vain ? now_us(p) + b->again_gap_us : 0;
 }
 
-/*
- * => the outcome of a batch, from the agent's status of each page (0, or why
- *    it was not moved) and from what its staging area holds
- */
-static int
+/* => the outcome of a batch, from the agent's status of each page */
+static void
 apply_moved(struct pager *p, struct client *c, const uint8_t *status)
 {
 	struct batch *b = &c->batch;
-	uint8_t flags[BATCH_PAGES];
-	uint32_t n = 0;
+	uint32_t n = 0, again = 0;
 
-	if (staging_read(p, c, b->npages, flags) < 0)
-		return -ESRCH;
 	p->moving -= b->npages;
 	b->nshared = 0;
 	for (uint32_t i = 0; i < b->npages; i++) {
-		bool there = flags[i] & (PEER_PRESENT | PEER_SWAPPED);
-
-		b->block[i] = 0;
-		/* Something else may stand in its place (EEXIST). */
-		if (status[i] == 0 && there)
+		if (is_captured(p, c, i, status[i]))
 			captured(p, c, i);
-		else if (status[i] == 0)
-			captured_hole(p, c, i);
 		else
 			refused(p, c, i, status[i]);
-		n += there;
+		n += status[i] == 0 || status[i] == EEXIST;
+		again += status[i] == EAGAIN;
 	}
 	set_staged(p, c, n);
+	back_off(p, b, n == 0 && again > 0);
 	if (n == 0 && b->nshared == 0)
-		budget_futile(p, c->space->group, b->npages);
-	b->next = 0;
-	b->state = BATCH_STORING;
+		budget_futile(p, c->space->group, b->npages - again);
+	if (!parcel_send(p, b->parcel, c))
+		b->parcel = NULL;
+	b->state = BATCH_IDLE;
+	c->follow.done_us = now_us(p);
 	client_publish(p, c);
-	return 0;
+	set_emptying(c, false);
 }
 
-/*
- * Nobody says: it was if it is in staging and not where it came from (what the
- * batch before has left in staging is not this page).
- */
-static bool
-was_moved(const struct client *c, uint32_t i, uint8_t staged)
+/* => the batch is over; what its parcel has been given goes on by itself */
+static void
+batch_end(struct pager *p, struct client *c)
 {
-	const uint8_t there = PEER_PRESENT | PEER_SWAPPED;
-	uint8_t left;
+	struct batch *b = &c->batch;
 
-	return staged & there &&
-	       peer_pages(c->pagemap, c->batch.addr[i], 1, &left) == 0 &&
-	       !(left & there);
+	set_emptying(c, false);
+	if (b->state == BATCH_MOVING) {
+		p->moving -= b->npages;
+		parcel_free(p, b->parcel);
+		b->parcel = NULL;
+	}
+	b->state = BATCH_IDLE;
 }
 
 void
 evict_lose_agent(struct pager *p, struct client *c)
 {
 	struct batch *b = &c->batch;
-	uint8_t flags[BATCH_PAGES], status[BATCH_PAGES];
+	uint8_t status[BATCH_PAGES], flags;
 
 	b->nshared = 0;
+	/* Nobody says which pages were moved. */
 	if (b->state == BATCH_MOVING &&
-	    staging_read(p, c, b->npages, flags) == 0) {
+	    peer_pages(c->pagemap, c->space->rec->stage_start, 1, &flags) ==
+		0) {
 		for (uint32_t i = 0; i < b->npages; i++)
-			status[i] = was_moved(c, i, flags[i]) ? 0 : EAGAIN;
-		(void)apply_moved(p, c, status);
+			status[i] = was_moved(c, i) ? 0 : EAGAIN;
+		apply_moved(p, c, status);
 		b->nshared = 0;
 	} else if (b->state == BATCH_DROPPING) {
 		drop_done(p, c);
-	} else if (b->state != BATCH_STORING && b->state != BATCH_KEEPING) {
-		if (b->state == BATCH_MOVING)
-			p->moving -= b->npages;
-		b->state = BATCH_IDLE;
+	} else if (b->state != BATCH_KEEPING) {
+		batch_end(p, c);
 	}
-}
-
-void
-evict_clear_buffer(struct pager *p, const struct client *c)
-{
-	(void)madvise(batch_page(p, c, 0), BATCH_PAGES * PAGE_BYTES,
-	    MADV_DONTNEED);
 }
 
 static int
@@ -488,7 +490,8 @@ done(struct pager *p, struct client *c, int result)
 	b->state = BATCH_IDLE;
 	if (was == BATCH_EMPTYING) {
 		set_staged(p, c, 0);
-		evict_clear_buffer(p, c);
+		client_publish(p, c);
+		set_emptying(c, false);
 		return 0;
 	}
 	if (was == BATCH_HOLDING) {
@@ -518,107 +521,28 @@ evict_reply(struct pager *p, struct client *c, const void *packet, size_t n)
 		return 0;
 	if (hdr->type == PAGERD_MSG_MOVED && n == sizeof(*m) &&
 	    c->batch.state == BATCH_MOVING && m->seq == c->batch.seq &&
-	    m->npages == c->batch.npages)
-		return apply_moved(p, c, m->status);
+	    m->npages == c->batch.npages) {
+		apply_moved(p, c, m->status);
+		return 0;
+	}
 	if (hdr->type == PAGERD_MSG_DONE && n == sizeof(*d) &&
 	    d->seq == c->batch.seq)
 		return done(p, c, d->result);
 	return -EPROTO;
 }
 
-static void
-store_full(struct pager *p, const struct client *c)
-{
-	struct notice *n;
-
-	count(p, C_store_full, 1);
-	if (p->full_us == 0) {
-		n = planes_notice(p->planes, NOTICE_STORE_FULL);
-		if (n != NULL) {
-			n->group = c->space->group->index;
-			planes_notify(p->planes, n);
-		}
-	}
-	p->full_us = now_us(p) + FULL_US;
-}
-
-static int
-store_one(struct pager *p, struct client *c, struct group *g, uint32_t i)
-{
-	uint32_t block = c->batch.block[i], tag = dedup_tag(p, c, i);
-	uint64_t handle, before = budget_stored(p);
-	int r;
-
-	if (dedup_share(p, c, i, tag)) {
-		budget_put(p, g, before);
-		return 0;
-	}
-	r = backend_store(p->store, batch_page(p, c, i), &handle);
-	if (r == 0) {
-		physblock_move(&p->vm, block,
-		    where_make(WHERE_STORED, 0, handle));
-		dedup_stored(p, block, tag);
-		budget_put(p, g, before);
-		c->batch.block[i] = 0;
-	} else {
-		count(p, r == -ENOSPC ? C_store_full : C_store_errors, 1);
-	}
-	return r;
-}
-
-/*
- * What the store refuses goes back to the client.  A page that cannot (its
- * mapping moved, or a fork shares it) stays STAGED, readable from the buffer,
- * until the store takes it.
- */
-static int
-store_or_put_back(struct pager *p, struct client *c, uint32_t i)
-{
-	struct region *r = space_find(c->space, c->batch.addr[i]);
-	uint32_t block = c->batch.block[i];
-	int rc = store_one(p, c, c->space->group, i);
-
-	if (rc == 0)
-		return 0;
-	store_full(p, c);
-	if (r != NULL && slot_block(region_slot(&p->vm, r,
-			     region_page(r, c->batch.addr[i]))) == block)
-		(void)put_back(p, c, i);
-	return c->batch.block[i] == 0 ? 0 : rc;
-}
-
-static uint64_t
-store_slice(struct pager *p, struct client *c)
-{
-	struct batch *b = &c->batch;
-	uint32_t stored = 0;
-
-	for (; b->next < b->npages && stored < STORE_SLICE; b->next++) {
-		if (b->block[b->next] == 0)
-			continue;
-		if (store_or_put_back(p, c, b->next) < 0)
-			return now_us(p) + FULL_US;
-		stored++;
-	}
-	if (b->next == b->npages && b->state == BATCH_KEEPING)
-		drop_kept(p, c);
-	else if (b->next == b->npages)
-		b->state = BATCH_IDLE;
-	client_publish(p, c);
-	return 0;
-}
-
 uint64_t
 evict_step(struct pager *p, struct client *c)
 {
-	if (c->batch.state == BATCH_STORING || c->batch.state == BATCH_KEEPING)
-		return store_slice(p, c);
-	if (c->batch.state == BATCH_DROPPING)
-		return drop_step(p, c);
-	if (c->batch.state == BATCH_IDLE && c->batch.staged > 0 &&
-	    client_has_agent(c) && !c->batch.given_up)
+	uint64_t at;
+
+	if (evict_is_idle(c) && c->batch.staged > 0 && client_has_agent(c) &&
+	    !c->batch.given_up)
 		send_empty(p, c);
-	return UINT64_MAX;
+	at = drop_step(p, c);
+	if (c->batch.again_us > now_us(p) && c->batch.again_us < at)
+		at = c->batch.again_us;
+	return at;
 }
 
 void
@@ -628,13 +552,6 @@ evict_abandon(struct pager *p, struct client *c, struct group *g)
 
 	budget_of(p, g)->staged -= b->staged;
 	b->staged = 0;
-	if (b->state == BATCH_MOVING)
-		p->moving -= b->npages;
-	if (b->state != BATCH_STORING && b->state != BATCH_KEEPING)
-		return;
-	for (uint32_t i = b->next; i < b->npages; i++)
-		if (b->block[i] != 0 && store_one(p, c, g, i) < 0)
-			physblock_move(&p->vm, b->block[i],
-			    where_make(WHERE_LOST, 0, 0));
-	b->state = BATCH_IDLE;
+	batch_end(p, c);
+	b->parcel = NULL;
 }

@@ -13,6 +13,9 @@ struct client;
 struct group;
 struct pager;
 
+/* => somebody has touched staging, as by mlockall(2): zeros; 0 or -errno */
+int evict_stage_fault(struct pager *, struct client *, uint64_t addr);
+
 /*
  * evict_alert: the agent hears from us for the first time, and so that the
  * group nears its limit
@@ -33,8 +36,8 @@ uint32_t evict_start(struct pager *, struct client *, uint32_t want);
 int evict_reply(struct pager *, struct client *, const void *packet, size_t n);
 
 /*
- * => stores a slice of what was captured, or sees to it that an idle staging
- *    area is emptied; returns when to call again, now_us scale
+ * => sees to it that an idle staging area is emptied, and what is to be dropped
+ *    dropped; returns when to call again, now_us scale
  */
 uint64_t evict_step(struct pager *, struct client *);
 
@@ -46,20 +49,19 @@ uint32_t evict_add_page(uint64_t *runs, uint32_t n, uint32_t max,
     uint64_t addr);
 int evict_send_runs(struct pager *, struct client *, enum pagerd_msg_type,
     const uint64_t *runs, uint32_t nruns);
-void evict_clear_buffer(struct pager *, const struct client *);
-/* => where a STAGED block of page i of its batch is */
-uint64_t evict_where(const struct pager *, const struct client *, uint32_t i);
 
-/* => the bytes of a STAGED block */
-const uint8_t *evict_staged(struct pager *, uint64_t where);
-/* => nobody names that STAGED block any more */
-void evict_unstage(struct pager *, uint64_t where);
+/*
+ * => what was captured of addr goes back there, if it can now: then its slot is
+ *    resident, and names no block
+ */
+void evict_put_back(struct pager *, struct client *, uint64_t addr,
+    const uint8_t *bytes);
 /*
  * => nobody will answer: what the agent had moved when it went is found in
  *    its staging area
  */
 void evict_lose_agent(struct pager *, struct client *);
-/* => its space is freed: blocks that others still name are stored at once */
+/* => its space is freed */
 void evict_abandon(struct pager *, struct client *, struct group *);
 
 #endif

@@ -2,6 +2,7 @@
  * fault.c: from a faulting address to a page that is there
  *
  *	fault --> anchor? ------------------------------> install_anchor
+ *	      --> agent's area? ------------------------> evict_stage_fault
  *	      --> region? --no--> adopt_around, else wake
  *	      --> plan --ZERO, FILL--> room? --no--> wait for eviction
  *	                                 |yes
@@ -18,6 +19,21 @@
  * Nothing is installed while the client's agent moves pages: a page that the
  * model holds resident may be gone, and an old message about it would fill it
  * with zeros.  Of pages that it drops (drop.c) only their own faults wait.
+ *
+ * Two times are kept of each fault that is resolved (base/hist.h):
+ *
+ *	      client->asked_ns  read_ns
+ *	             |             |
+ *	-------------+--- unread --+--- others ---+--- work ---+ done
+ *	             |                            |<--service->|
+ *	             |<------------- wait -------------------->|
+ *
+ * service is what we worked on it, failed attempts too.  wait is what its
+ * thread waited.  When that began the kernel does not tell.  It is when we
+ * were woken by it; or, if we were busy with something else, when we last
+ * looked and there was nothing (pager_looked(), client_service()), which is
+ * too early by what we were busy with at most.  Neither wake-up is in it,
+ * ours and the thread's.
  */
 #include "fault.h"
 
@@ -28,7 +44,9 @@
 #include "budget.h"
 #include "client.h"
 #include "drop.h"
+#include "evict.h"
 #include "follow.h"
+#include "hist.h"
 #include "install.h"
 #include "objects.h"
 #include "readahead.h"
@@ -38,8 +56,59 @@
 #define RETRY_THROTTLED_US 1000
 #define RETRY_READING_US 10000 /* whoever reads says when it is done */
 
-/* Positive outcome of resolving: wait until eviction has made room. */
-#define FAULT_THROTTLED 1
+uint32_t
+fault_room(const struct pager *p)
+{
+	return p->config.max_faults - p->faults_used;
+}
+
+struct fault *
+fault_new(struct pager *p)
+{
+	struct fault *f = TAILQ_FIRST(&p->fault_pool);
+
+	ASSERT(fault_room(p) > 0);
+	p->faults_used++;
+	if (f == NULL)
+		return &p->fault_memory[p->faults_high++];
+	TAILQ_REMOVE(&p->fault_pool, f, entry);
+	return f;
+}
+
+void
+fault_delete(struct pager *p, struct fault *f)
+{
+	TAILQ_INSERT_HEAD(&p->fault_pool, f, entry);
+	p->faults_used--;
+}
+
+/*
+ * Positive outcomes of resolving: LOAD_WAIT; wait until eviction has made room;
+ * the model says something else now.
+ */
+#define FAULT_THROTTLED 2
+#define FAULT_AGAIN 3
+
+/* => pages that one call may install, as far as the budget goes */
+static uint32_t
+fill_room(struct pager *p, const struct client *c)
+{
+	uint64_t room = budget_room(p, c->space->group);
+
+	return room < FILL_PAGES ? (uint32_t)room : FILL_PAGES;
+}
+
+static int
+resolve_zero(struct pager *p, struct client *c, struct region *r,
+    const struct fault *f)
+{
+	uint64_t page = region_page(r, f->addr);
+	uint32_t n = 1;
+
+	if (slot_state(region_slot(&p->vm, r, page)) == SLOT_UNKNOWN)
+		n = readahead_first(&p->vm, r, page, fill_room(p, c));
+	return install_zero(p, c, r, page, n);
+}
 
 static int
 resolve_fill(struct pager *p, struct client *c, struct region *r,
@@ -48,12 +117,10 @@ resolve_fill(struct pager *p, struct client *c, struct region *r,
 	uint64_t page = region_page(r, f->addr);
 	bool out = slot_state(region_slot(&p->vm, r, page)) == SLOT_OUT;
 	bool keep = r->memtype->keep_copy(&p->vm, r, page, f->access);
-	uint64_t room = budget_room(p, c->space->group);
 	uint32_t n = 1;
 
 	if (out)
-		n = readahead_window(&p->vm, r, page,
-		    room < FILL_PAGES ? (uint32_t)room : FILL_PAGES);
+		n = readahead_window(&p->vm, r, page, fill_room(p, c));
 	if (f->access == ACCESS_WRITE)
 		r->readahead.write = true;
 	return install_fill(p, c, r, page, n, keep);
@@ -106,10 +173,6 @@ resolve_unprotect(struct pager *p, struct client *c, struct region *r,
 	return install_unprotect(p, c, r, region_page(r, f->addr));
 }
 
-/* Positive outcomes: the model says something else now; a file is read. */
-#define FAULT_AGAIN 2
-#define FAULT_READING 3
-
 static int
 resolve_object(struct pager *p, struct client *c, struct region *r,
     struct fault *f)
@@ -120,9 +183,7 @@ resolve_object(struct pager *p, struct client *c, struct region *r,
 
 	if (rc == -EIO)
 		return install_poison(p, c, r, page);
-	if (rc == IMAGE_WAIT)
-		return FAULT_READING;
-	return rc < 0 ? rc : FAULT_AGAIN;
+	return rc == 0 ? FAULT_AGAIN : rc;
 }
 
 static int
@@ -141,8 +202,6 @@ resolve_copy(struct pager *p, struct client *c, struct region *r,
 	uint64_t page = region_page(r, f->addr);
 	int rc = objects_copy(p, c, r, page);
 
-	if (rc == IMAGE_WAIT)
-		return FAULT_READING;
 	return rc == -EIO ? install_poison(p, c, r, page) : rc;
 }
 
@@ -154,7 +213,7 @@ resolve_plan(struct pager *p, struct client *c, struct region *r,
 
 	switch (plan) {
 	case PLAN_ZERO:
-		return install_zero(p, c, r, page);
+		return resolve_zero(p, c, r, f);
 	case PLAN_FILL:
 		return resolve_fill(p, c, r, f);
 	case PLAN_UNPROTECT:
@@ -198,6 +257,8 @@ resolve(struct pager *p, struct client *c, struct fault *f)
 
 	if (f->addr == c->space->rec->anchor)
 		return install_anchor(p, c);
+	if (client_in_area(c, f->addr))
+		return evict_stage_fault(p, c, f->addr);
 	r = space_find(c->space, f->addr);
 	if (r == NULL) {
 		rc = adopt_around(p, c, f->addr);
@@ -214,32 +275,35 @@ resolve(struct pager *p, struct client *c, struct fault *f)
 }
 
 static void
-fault_done(struct pager *p, struct client *c, struct fault *f)
+fault_done(struct pager *p, struct client *c, struct fault *f, uint64_t now)
 {
-	uint64_t waited = now_us(p) - f->since_us;
+	uint64_t waited = (now - f->read_ns) / 1000;
 
+	hist_add(&p->service, f->work_ns);
+	hist_add(&p->wait, now - f->asked_ns);
 	count(p, C_fault_us, waited);
 	budget_of(p, c->space->group)->wait_us += waited;
 	TAILQ_REMOVE(&c->faults, f, entry);
-	TAILQ_INSERT_HEAD(&p->fault_pool, f, entry);
+	fault_delete(p, f);
 }
 
 static uint64_t
 retry_after(int why)
 {
-	if (why == FAULT_READING)
+	if (why == LOAD_WAIT)
 		return RETRY_READING_US;
 	return why == FAULT_THROTTLED ? RETRY_THROTTLED_US : RETRY_CHANGING_US;
 }
 
 static void
-fault_wait(struct pager *p, struct client *c, struct fault *f, int why)
+fault_wait(struct pager *p, struct client *c, struct fault *f, int why,
+    uint64_t now)
 {
-	uint64_t at = now_us(p) + retry_after(why);
+	uint64_t at = now / 1000 + retry_after(why);
 
 	if (at < c->retry_us)
 		c->retry_us = at;
-	if (why == FAULT_READING)
+	if (why == LOAD_WAIT)
 		return;
 	if (why != FAULT_THROTTLED)
 		count(p, C_retries, 1);
@@ -251,6 +315,7 @@ fault_wait(struct pager *p, struct client *c, struct fault *f, int why)
 int
 faults_resolve(struct pager *p, struct client *c)
 {
+	uint64_t begun = c->read_ns, now;
 	struct fault *f, *next;
 
 	c->retry_us = UINT64_MAX;
@@ -263,16 +328,18 @@ faults_resolve(struct pager *p, struct client *c)
 			break;
 		if (drop_has(c, f->addr))
 			continue;
-		follow_begin(c, f, &place);
+		follow_begin(p, c, f, &place);
 		rc = resolve(p, c, f);
-		follow_end(p, c, &place);
+		now = follow_end(p, c, &place);
+		f->work_ns += now - begun;
+		begun = now;
 		if (rc == -ESRCH || rc == -EPERM)
 			return rc;
 		if (rc == -EAGAIN || rc == -ENOMEM || rc == FAULT_THROTTLED ||
-		    rc == FAULT_READING)
-			fault_wait(p, c, f, rc);
+		    rc == LOAD_WAIT)
+			fault_wait(p, c, f, rc, now);
 		else
-			fault_done(p, c, f);
+			fault_done(p, c, f, now);
 	}
 	return 0;
 }

@@ -1,9 +1,12 @@
 /*
- * follow.h: keeps a thread that faults all the time on the fault plane's CPU
+ * follow.h: threads that fault all the time share the fault plane's CPU
  *
- * Only a thread whose faults follow one another closely is worth it, and only
- * while it is the only one of its client that waits: threads that fault side
- * by side are to run side by side.
+ *	faults of one client, closely one after the other
+ *	  --> together: we stay where we are, and so does its agent; each
+ *	      thread is woken here
+ *	  or apart: everybody runs where the scheduler likes
+ *
+ * Which of the two is measured, by how long a fault takes from one to the next.
  */
 #ifndef FOLLOW_H
 #define FOLLOW_H
@@ -12,7 +15,11 @@
 #include "state.h"
 
 /* => around the resolving of a fault: its thread wakes up here */
-void follow_begin(struct client *, const struct fault *, struct place *);
-void follow_end(const struct pager *, struct client *, struct place *);
+void follow_begin(struct pager *, struct client *, const struct fault *,
+    struct place *);
+/* => when that was, now_ns() */
+uint64_t follow_end(struct pager *, struct client *, struct place *);
+/* => the client, or its agent, goes: everybody runs where he likes */
+void follow_gone(struct pager *, struct client *);
 
 #endif

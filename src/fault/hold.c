@@ -41,12 +41,10 @@ send_hold(struct pager *p, struct client *c)
 		    .size = sizeof(msg) },
 		.seq = c->batch.seq + 1,
 	};
-	const int fds[PAGERD_HOLD_FDS] = { c->hold->sock, c->hold->device };
 
 	c->batch.seq++;
 	c->batch.sent_us = now_us(p);
-	if (agent_send_fds(c->sock, &msg, sizeof(msg), fds, PAGERD_HOLD_FDS) ==
-	    0) {
+	if (agent_send(c->sock, &msg, sizeof(msg), c->hold->sock) == 0) {
 		c->batch.state = BATCH_HOLDING;
 		c->hold_sent = true;
 	} else {

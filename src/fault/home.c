@@ -36,7 +36,22 @@ home_begin(struct pager *p, struct mail_stop *m)
 	objects_home_begin(p);
 }
 
-/* => pages brought home of r, at most max; or -errno */
+/* => pages from this one on that are out, and may be filled by one call */
+static uint32_t
+out_run(struct pager *p, const struct region *r, uint64_t page)
+{
+	uint32_t n = 1;
+
+	while (n < FILL_PAGES && page + n < r->rec->npages &&
+	       slot_state(region_slot(&p->vm, r, page + n)) == SLOT_OUT)
+		n++;
+	return n;
+}
+
+/*
+ * => pages brought home of r, some more than max; -EINPROGRESS: a store is
+ *    being read; or another -errno
+ */
 static int64_t
 home_region(struct pager *p, struct client *c, struct region *r, uint64_t max)
 {
@@ -50,7 +65,9 @@ home_region(struct pager *p, struct client *c, struct region *r, uint64_t max)
 			page++;
 			continue;
 		}
-		rc = install_fill(p, c, r, page, 1, false);
+		rc = install_fill(p, c, r, page, out_run(p, r, page), false);
+		if (rc == LOAD_WAIT)
+			return home > 0 ? (int64_t)home : -EINPROGRESS;
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		/* Unmapped, or poisoned: there is nothing to wait for. */
@@ -66,7 +83,7 @@ home_region(struct pager *p, struct client *c, struct region *r, uint64_t max)
  * What was dropped while its process forked is there in the child or not, and
  * clean (drop.c): without us it would be the object's.
  *
- * => 0 or -errno
+ * => 0; -EINPROGRESS: a store is being read; or another -errno
  */
 static int
 home_clean(struct pager *p, struct client *c)
@@ -82,6 +99,8 @@ home_clean(struct pager *p, struct client *c)
 		for (; (page = region_next(&p->vm, r, page, n)) < n; page++) {
 			if (slot_clean(region_slot(&p->vm, r, page)))
 				rc = install_fill(p, c, r, page, 1, false);
+			if (rc == LOAD_WAIT)
+				return -EINPROGRESS;
 			if (rc < 0 && rc != -ENOENT)
 				return rc;
 		}
@@ -108,21 +127,39 @@ let_go(struct pager *p, struct client *c)
 	client_free(p, c);
 }
 
+static int
+close_staging(const struct client *c)
+{
+	return uffd_unregister(c->uffd, c->space->rec->stage_start,
+	    PAGERD_STAGE_PAGES * PAGE_BYTES);
+}
+
 /*
  * The agent does not answer, its process is stopped perhaps, and what it was
  * asked may wait in its socket.  Without a registered staging area it cannot
- * move anything any more; what it has moved is in there.  Its answer, if it
- * goes on before it is let go, means nothing any more.
+ * move anything any more, nor does it register that again when it finds more
+ * than one thing in its socket; what it has moved is in there.  Its answer, if
+ * it goes on before it is let go, means nothing any more.
+ *
+ * What it was asked to drop it may drop at any time yet, and who writes to such
+ * a page loses it: that has to be waited for.
  */
 static void
 give_up_agent(struct pager *p, struct client *c)
 {
-	if (c->batch.state == BATCH_STORING ||
-	    c->batch.state == BATCH_KEEPING || c->batch.given_up ||
+	const struct pagerd_msg_depend late = {
+		.hdr = { .version = PAGERD_PROTOCOL_VERSION,
+		    .type = PAGERD_MSG_DEPEND,
+		    .size = sizeof(late) },
+	};
+
+	if (c->batch.state == BATCH_KEEPING ||
+	    c->batch.state == BATCH_DROPPING || c->batch.given_up ||
 	    now_us(p) < c->batch.sent_us + PATIENCE_US)
 		return;
-	if (uffd_unregister(c->uffd_stage, c->space->rec->stage_start,
-		PAGERD_STAGE_PAGES * PAGE_BYTES) != 0)
+	if (close_staging(c) != 0 ||
+	    agent_send(c->sock, &late, sizeof(late), -1) == -EAGAIN ||
+	    close_staging(c) != 0)
 		return;
 	c->batch.given_up = true;
 	evict_lose_agent(p, c);
@@ -197,10 +234,18 @@ has_objects(const struct client *c)
 	return false;
 }
 
+static uint64_t
+pause_after(int r)
+{
+	if (r == -EINPROGRESS)
+		return RETRY_READING_US;
+	return r == 1 ? 0 : RETRY_US;
+}
+
 uint64_t
 home_step(struct pager *p)
 {
-	uint64_t again = UINT64_MAX;
+	uint64_t at = UINT64_MAX;
 	uint32_t waiting = 0;
 	int objects;
 
@@ -227,13 +272,12 @@ home_step(struct pager *p)
 			p->stop->lost_pages += c->space->counts.out;
 		} else if (r != 0) {
 			waiting++;
-			if (r == 1)
-				again = 0;
+			at = earlier(at, now_us(p) + pause_after(r));
 		}
 	}
 	if (waiting == 0) {
 		home_end(p);
 		return UINT64_MAX;
 	}
-	return again == 0 ? 0 : now_us(p) + RETRY_US;
+	return at;
 }

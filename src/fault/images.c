@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 
 #include "assert.h"
+#include "client.h"
 #include "object.h"
-#include "state.h"
 
 #define BUFFER_BYTES (IMAGE_READ_PAGES * PAGE_BYTES)
 #define STAY_US 20000u       /* for those who want it */
@@ -229,11 +229,11 @@ begin(struct pager *p, const struct object *o, uint64_t page, uint32_t want)
 	struct image_read *r;
 
 	if (image->reads >= IMAGE_READS_OF_FILE)
-		return IMAGE_WAIT;
+		return LOAD_WAIT;
 	r = find_idle(p, o->rec->uid);
 	if (r == NULL) {
 		starve(p, image);
-		return IMAGE_WAIT;
+		return LOAD_WAIT;
 	}
 	*r = (struct image_read){ .object = o->index,
 		.uid = o->rec->uid,
@@ -242,13 +242,13 @@ begin(struct pager *p, const struct object *o, uint64_t page, uint32_t want)
 		.npages = unread(p, o, page, want),
 		.wanted = 1 };
 	if (submit(p, r) < 0)
-		return IMAGE_WAIT;
+		return LOAD_WAIT;
 	r->state = READ_BUSY;
 	image->starves = false;
 	if (image->reads++ == 0)
 		image->progress_us = now_us(p);
 	count(p, C_image_reads, 1);
-	return IMAGE_WAIT;
+	return LOAD_WAIT;
 }
 
 static uint32_t
@@ -301,12 +301,12 @@ images_read(struct pager *p, const struct object *o, uint64_t page,
 	if (p->stop != NULL && image_of(p, o)->given_up)
 		return -EIO;
 	if (r == NULL)
-		return want > 0 ? begin(p, o, page, want) : IMAGE_WAIT;
+		return want > 0 ? begin(p, o, page, want) : LOAD_WAIT;
 	i = (uint32_t)(page - r->first);
 	if (r->state == READ_BUSY) {
 		if (want > 0)
 			r->wanted |= 1u << i;
-		return IMAGE_WAIT;
+		return LOAD_WAIT;
 	}
 	r->wanted &= ~(1u << i);
 	if (i >= pages_got(r))
@@ -333,17 +333,6 @@ add_result(const struct image *image, struct image_read *r, int result)
 	return !r->failed && ++r->tries < TRIES;
 }
 
-/* Who waits for a page asks again. */
-static void
-wake_all(struct pager *p)
-{
-	struct client *c;
-
-	TAILQ_FOREACH(c, &p->busy, busy)
-		if (!TAILQ_EMPTY(&c->faults))
-			c->retry_us = 0;
-}
-
 static void
 finish(struct pager *p, struct image *image, struct image_read *r)
 {
@@ -363,7 +352,7 @@ finish(struct pager *p, struct image *image, struct image_read *r)
 	image->progress_us = r->done_us;
 	count(p, C_image_pages, got);
 	count(p, C_image_errors, r->failed);
-	wake_all(p);
+	clients_ask_again(p);
 }
 
 void

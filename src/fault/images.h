@@ -84,15 +84,12 @@ int images_object(struct pager *, struct client *, struct mail_file *,
 /* => vm.h's object_gone */
 void images_gone(struct pager *, uint32_t object);
 
-/* Positive outcome: somebody reads it; ask again after images_read_done(). */
-#define IMAGE_WAIT 1
-
 /*
  * images_read: a page of the file that an object comes from
  *
  * => want: so many pages from there on are read if this one is not there; 0:
  *    none
- * => 0, IMAGE_WAIT, -EIO: the file does not have it (any longer)
+ * => 0, LOAD_WAIT, -EIO: the file does not have it (any longer)
  */
 int images_read(struct pager *, const struct object *, uint64_t page,
     uint32_t want, void *buf);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "assert.h"
-#include "backend.h"
 #include "budget.h"
 #include "client.h"
 #include "evict.h"
@@ -23,19 +22,25 @@ install_exists(struct pager *p, struct client *c, uint64_t addr)
 }
 
 int
-install_zero(struct pager *p, struct client *c, struct region *r, uint64_t page)
+install_zero(struct pager *p, struct client *c, struct region *r, uint64_t page,
+    uint32_t want)
 {
 	uint64_t addr = region_addr(r, page);
-	ssize_t n = uffd_copy(c->uffd, addr, p->zeros, PAGE_BYTES, 0);
+	ssize_t n = uffd_copy(c->uffd, addr, p->zeros, want * PAGE_BYTES, 0);
 
+	/* A part of the region with other rights is another mapping. */
+	if (n == -ENOENT && want > 1)
+		n = uffd_copy(c->uffd, addr, p->zeros, PAGE_BYTES, 0);
 	if (n == -EEXIST)
 		return install_exists(p, c, addr);
 	if (n < 0)
 		return (int)n;
-	region_resident(&p->vm, r, page);
-	budget_installed(p, c->space->group, 1);
-	c->zero_fills++;
-	count(p, C_zero_fills, 1);
+	n >>= PAGE_SHIFT;
+	for (ssize_t i = 0; i < n; i++)
+		region_resident(&p->vm, r, page + (uint64_t)i);
+	budget_installed(p, c->space->group, (uint64_t)n);
+	c->zero_fills += (uint64_t)n;
+	count(p, C_zero_fills, (uint64_t)n);
 	return 0;
 }
 
@@ -43,18 +48,13 @@ int
 install_load(struct pager *p, uint32_t block, uint8_t *to)
 {
 	uint64_t where = physblock_where(&p->vm, block);
-	int r;
 
 	switch (where_kind(where)) {
 	case WHERE_STAGED:
-		memcpy(to, evict_staged(p, where), PAGE_BYTES);
 		count(p, C_take_backs, 1);
-		return 0;
+		return parcel_load(p, where, to);
 	case WHERE_STORED:
-		r = backend_load(p->store, where_data(where), to);
-		if (r < 0)
-			count(p, C_store_errors, 1);
-		return r;
+		return stores_load(p, block, to);
 	case WHERE_LOST:
 		return -EIO;
 	case WHERE_NOWHERE:
@@ -106,6 +106,21 @@ filled(struct pager *p, struct client *c, struct region *r, uint64_t page,
 	count(p, C_readahead, n - 1);
 }
 
+/* Those that are in a store are going to be asked for, the first one now. */
+static void
+want_run(struct pager *p, const struct region *r, uint64_t page, uint32_t n)
+{
+	uint32_t blocks[FILL_PAGES], nblocks = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t block = slot_block(region_slot(&p->vm, r, page + i));
+
+		if (where_kind(physblock_where(&p->vm, block)) == WHERE_STORED)
+			blocks[nblocks++] = block;
+	}
+	stores_want(p, blocks, nblocks);
+}
+
 int
 install_fill(struct pager *p, struct client *c, struct region *r, uint64_t page,
     uint32_t want, bool keep)
@@ -113,15 +128,21 @@ install_fill(struct pager *p, struct client *c, struct region *r, uint64_t page,
 	uint64_t addr = region_addr(r, page);
 	uint32_t have;
 	ssize_t n;
+	int rc = 0;
 
 	ASSERT(want > 0 && want <= FILL_PAGES);
 	for (have = 0; have < want; have++) {
 		uint64_t slot = region_slot(&p->vm, r, page + have);
 
-		if (install_load(p, slot_block(slot),
-			p->fill + have * PAGE_BYTES) < 0)
+		rc = install_load(p, slot_block(slot),
+		    p->fill + have * PAGE_BYTES);
+		if (rc != 0)
 			break;
 	}
+	if (rc == LOAD_WAIT)
+		want_run(p, r, page + have, want - have);
+	if (have == 0 && rc == LOAD_WAIT)
+		return LOAD_WAIT;
 	if (have == 0)
 		return install_poison(p, c, r, page);
 	n = uffd_copy(c->uffd, addr, p->fill, have * PAGE_BYTES,
@@ -147,6 +168,8 @@ install_unprotect(struct pager *p, struct client *c, struct region *r,
 
 	if (rc < 0)
 		return rc;
+	if (slot_clean(slot) && r->memtype->own_pages)
+		habit_written(&r->habit);
 	if (slot_forked(slot))
 		atomic_fetch_add(&budget_of(p, c->space->group)
 				      ->gauge.parted_pages,

@@ -19,9 +19,13 @@ struct client;
 struct pager;
 struct region;
 
-/* => the page was never touched: zeros */
+/*
+ * install_zero: pages [page, page + n) that were never touched: zeros
+ *
+ * => n <= FILL_PAGES; stops at the first page that is there already
+ */
 int install_zero(struct pager *, struct client *, struct region *,
-    uint64_t page);
+    uint64_t page, uint32_t n);
 
 /*
  * install_fill: pages [page, page + n) that are OUT come back

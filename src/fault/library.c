@@ -508,9 +508,9 @@ dispatch(struct pager *p, struct client *c, struct mail_library *m)
 }
 
 void
-library_begin(struct pager *p, struct mail_library *m)
+library_begin(struct pager *p, struct mail *m)
 {
-	mail_queue(&p->requests, &m->m);
+	mail_queue(&p->requests, m);
 }
 
 /* => false: not now */
@@ -547,22 +547,6 @@ serve(struct pager *p, struct mail_library *m)
 	return true;
 }
 
-uint64_t
-library_step(struct pager *p)
-{
-	struct mail **at = &p->requests;
-
-	while (*at != NULL) {
-		struct mail *m = *at, *next = m->next;
-
-		if (serve(p, (struct mail_library *)m))
-			*at = next;
-		else
-			at = &m->next;
-	}
-	return p->requests != NULL ? now_us(p) + RETRY_US : UINT64_MAX;
-}
-
 /*
  * Pages that the program let go of and used again are in the holder, and not
  * in the model: clones would read zeros.
@@ -580,8 +564,8 @@ find_all(struct pager *p, struct client *c)
 	return rc;
 }
 
-int
-library_snapshot(struct pager *p, struct mail_snapshot *m)
+static int
+become_snapshot(struct pager *p, const struct mail_snapshot *m)
 {
 	struct client *c = client_get(p, m->space);
 	char name[SNAPSHOT_NAME];
@@ -595,6 +579,36 @@ library_snapshot(struct pager *p, struct mail_snapshot *m)
 	/* People's names are the control plane's; one that is free will do. */
 	(void)snprintf(name, sizeof(name), "%" PRIu64, m->space);
 	return snapshot_become(&p->vm, c->space, name);
+}
+
+/* => false: not now, its mappings are changing */
+static bool
+serve_snapshot(struct pager *p, struct mail_snapshot *m)
+{
+	int rc = p->stop != NULL ? -ESHUTDOWN : become_snapshot(p, m);
+
+	if (rc == -EAGAIN)
+		return false;
+	planes_answer(p->planes, &m->m, rc);
+	return true;
+}
+
+uint64_t
+library_step(struct pager *p)
+{
+	struct mail **at = &p->requests;
+
+	while (*at != NULL) {
+		struct mail *m = *at, *next = m->next;
+
+		if (m->op == MAIL_SNAPSHOT
+			? serve_snapshot(p, (struct mail_snapshot *)m)
+			: serve(p, (struct mail_library *)m))
+			*at = next;
+		else
+			at = &m->next;
+	}
+	return p->requests != NULL ? now_us(p) + RETRY_US : UINT64_MAX;
 }
 
 int

@@ -73,7 +73,7 @@ read_holder(struct pager *p, const struct space *sp, uint64_t addr, void *buf)
 }
 
 /*
- * => the object's page in buf; 0, -EAGAIN, -EIO, IMAGE_WAIT
+ * => the object's page in buf; 0, -EAGAIN, -EIO, LOAD_WAIT
  * => want: as of images_read()
  */
 static int
@@ -330,7 +330,7 @@ home_page(struct pager *p, struct object *o, uint64_t page, uint64_t *left,
 	if (*left == 0)
 		return HOME_AGAIN;
 	rc = fill_page(p, o, page, IMAGE_READ_PAGES, false);
-	if (rc == IMAGE_WAIT)
+	if (rc == LOAD_WAIT)
 		return HOME_READING;
 	--*left;
 	if (rc == -EIO)

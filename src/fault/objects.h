@@ -31,7 +31,7 @@ void objects_close(struct pager *); /* all of them, at the end */
  * and, read in order, those behind it
  *
  * => keep: its stored copy stays true until it is written
- * => 0; IMAGE_WAIT (images.h); -EAGAIN: later; -EIO: nobody has its bytes (any
+ * => 0; LOAD_WAIT (images.h); -EAGAIN: later; -EIO: nobody has its bytes (any
  *    longer); -ENOMEM
  */
 int objects_fill(struct pager *, struct region *, uint64_t page, bool keep);

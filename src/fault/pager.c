@@ -1,7 +1,5 @@
 #include "pager.h"
 
-#include <sys/mman.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +9,6 @@
 #include "agent.h"
 #include "assert.h"
 #include "attach.h"
-#include "backend.h"
 #include "budget.h"
 #include "client.h"
 #include "dedup.h"
@@ -25,7 +22,9 @@
 #include "outbox.h"
 #include "planes.h"
 #include "report.h"
+#include "reserve.h"
 #include "runs.h"
+#include "tiers.h"
 #include "verify.h"
 
 #define PROTECT_RETRY_US 50 /* a fork is not over yet */
@@ -47,22 +46,6 @@ pager_config_default(struct pager_config *c)
 	};
 }
 
-static void *
-reserve(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void
-give_back(void *p, size_t bytes)
-{
-	if (p != NULL)
-		(void)munmap(p, bytes);
-}
-
 static void
 release_block(void *ctx, uint32_t block, uint64_t where)
 {
@@ -70,11 +53,11 @@ release_block(void *ctx, uint32_t block, uint64_t where)
 
 	switch (where_kind(where)) {
 	case WHERE_STAGED:
-		evict_unstage(p, where);
+		parcel_unstage(p, where);
 		break;
 	case WHERE_STORED:
 		dedup_forget(p, block);
-		backend_free(p->store, where_data(where));
+		stores_release(p, where);
 		break;
 	case WHERE_LOST:
 	case WHERE_NOWHERE:
@@ -98,29 +81,34 @@ snapshot_gone(void *ctx, struct space *sp)
 static int
 pager_reserve(struct pager *p, const struct pager_config *c)
 {
-	p->clients = reserve(c->max_spaces * sizeof(*p->clients));
-	p->gauges = reserve(c->max_spaces * sizeof(*p->gauges));
-	p->budgets = reserve(c->max_groups * sizeof(*p->budgets));
-	p->fault_memory = reserve(c->max_faults * sizeof(*p->fault_memory));
-	p->buffers = reserve(c->max_spaces * BATCH_PAGES * PAGE_BYTES);
-	p->outbox.items = reserve(OUTBOX_SIZE * sizeof(*p->outbox.items));
-	p->fill = reserve(FILL_PAGES * PAGE_BYTES);
-	p->zeros = reserve(PAGE_BYTES);
-	p->frames = reserve(VM_OBJECTS * sizeof(*p->frames));
-	p->images = reserve(VM_OBJECTS * sizeof(*p->images));
-	if (p->clients == NULL || p->gauges == NULL || p->budgets == NULL ||
-	    p->fault_memory == NULL || p->buffers == NULL ||
-	    p->outbox.items == NULL || p->fill == NULL || p->zeros == NULL ||
-	    p->frames == NULL || p->images == NULL || images_open(p) < 0)
+	const struct {
+		void *at;
+		size_t bytes;
+	} all[] = {
+		{ &p->clients, c->max_spaces * sizeof(*p->clients) },
+		{ &p->gauges, c->max_spaces * sizeof(*p->gauges) },
+		{ &p->budgets, c->max_groups * sizeof(*p->budgets) },
+		{ &p->fault_memory, c->max_faults * sizeof(*p->fault_memory) },
+		{ &p->outbox.items, OUTBOX_SIZE * sizeof(*p->outbox.items) },
+		{ &p->fill, FILL_PAGES * PAGE_BYTES },
+		{ &p->zeros, FILL_PAGES * PAGE_BYTES },
+		{ &p->frames, VM_OBJECTS * sizeof(*p->frames) },
+		{ &p->images, VM_OBJECTS * sizeof(*p->images) },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (reserve_private(all[i].bytes, all[i].at) < 0)
+			return -ENOMEM;
+	if (images_open(p) < 0 ||
+	    parcels_open(p, c->max_spaces + PARCELS_MOVING) < 0)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < c->max_faults; i++)
-		TAILQ_INSERT_TAIL(&p->fault_pool, &p->fault_memory[i], entry);
 	return 0;
 }
 
 int
 pager_new(const struct pager_config *c, struct planes *planes,
-    struct backend *store, const struct pager_host *host, struct pager **out)
+    const struct stack_spec *stacks, uint32_t nstacks,
+    const struct pager_host *host, struct pager **out)
 {
 	const struct vm_config vm = {
 		.max_groups = c->max_groups,
@@ -138,9 +126,12 @@ pager_new(const struct pager_config *c, struct planes *planes,
 		return -ENOMEM;
 	p->config = *c;
 	p->planes = planes;
-	p->store = store;
 	p->host = *host;
+	stores_open(p, stacks, nstacks);
+	p->looked_ns = now_ns(p);
+	p->asked_ns = p->looked_ns;
 	TAILQ_INIT(&p->busy);
+	TAILQ_INIT(&p->together.clients);
 	TAILQ_INIT(&p->fault_pool);
 	r = vm_open(&p->vm, &vm, release_block, p);
 	if (r == 0)
@@ -163,18 +154,20 @@ pager_delete(struct pager *p)
 	if (p == NULL)
 		return;
 	c = &p->config;
-	give_back(p->clients, c->max_spaces * sizeof(*p->clients));
-	give_back(p->gauges, c->max_spaces * sizeof(*p->gauges));
-	give_back(p->budgets, c->max_groups * sizeof(*p->budgets));
-	give_back(p->fault_memory, c->max_faults * sizeof(*p->fault_memory));
-	give_back(p->buffers, c->max_spaces * BATCH_PAGES * PAGE_BYTES);
-	give_back(p->outbox.items, OUTBOX_SIZE * sizeof(*p->outbox.items));
-	give_back(p->fill, FILL_PAGES * PAGE_BYTES);
-	give_back(p->zeros, PAGE_BYTES);
+	reserve_release(p->clients, c->max_spaces * sizeof(*p->clients));
+	reserve_release(p->gauges, c->max_spaces * sizeof(*p->gauges));
+	reserve_release(p->budgets, c->max_groups * sizeof(*p->budgets));
+	reserve_release(p->fault_memory,
+	    c->max_faults * sizeof(*p->fault_memory));
+	reserve_release(p->outbox.items,
+	    OUTBOX_SIZE * sizeof(*p->outbox.items));
+	reserve_release(p->fill, FILL_PAGES * PAGE_BYTES);
+	reserve_release(p->zeros, FILL_PAGES * PAGE_BYTES);
 	objects_close(p);
-	give_back(p->frames, VM_OBJECTS * sizeof(*p->frames));
-	give_back(p->images, VM_OBJECTS * sizeof(*p->images));
+	reserve_release(p->frames, VM_OBJECTS * sizeof(*p->frames));
+	reserve_release(p->images, VM_OBJECTS * sizeof(*p->images));
 	images_close(p);
+	parcels_close(p);
 	contents_close(&p->contents);
 	vm_close(&p->vm);
 	free(p);
@@ -187,9 +180,27 @@ pager_vm(struct pager *p)
 }
 
 void
+pager_packed(struct pager *p, struct parcel *pc)
+{
+	parcel_packed(p, pc);
+}
+
+void
 pager_read_done(struct pager *p, uint32_t cookie, int result)
 {
 	images_read_done(p, cookie, result);
+}
+
+void
+pager_store_ready(struct pager *p, uint32_t number)
+{
+	stores_ready(p, number);
+}
+
+void
+pager_worked(struct pager *p, struct work *w)
+{
+	stores_worked(p, w);
 }
 
 static void
@@ -217,6 +228,15 @@ agent_readable(struct pager *p, struct client *c)
 }
 
 void
+pager_looked(struct pager *p, bool late)
+{
+	uint64_t now = now_ns(p);
+
+	p->asked_ns = late ? p->looked_ns : now;
+	p->looked_ns = now;
+}
+
+void
 pager_readable(struct pager *p, uint64_t space, enum pager_source source)
 {
 	struct client *c = client_get(p, space);
@@ -225,8 +245,6 @@ pager_readable(struct pager *p, uint64_t space, enum pager_source source)
 		return;
 	if (source == PAGER_UFFD)
 		client_service(p, c);
-	else if (source == PAGER_STAGE && c->uffd_stage >= 0)
-		client_service_stage(p, c);
 	else if (source == PAGER_SOCK && c->sock >= 0)
 		agent_readable(p, c);
 }
@@ -237,10 +255,12 @@ new_group(struct pager *p, struct mail_group_new *m)
 	struct group_record rec = {
 		.limit_bytes = m->limit_bytes,
 		.uid = m->uid,
+		.stack = m->stack,
 	};
 	struct group *g;
 	int r;
 
+	ASSERT(m->stack < p->stores.nstacks);
 	memcpy(rec.token, m->token, sizeof(rec.token));
 	memcpy(rec.name, m->name, sizeof(rec.name));
 	r = group_new(&p->vm, &rec, &g);
@@ -275,6 +295,7 @@ close_group(struct pager *p, const struct mail_group_close *m)
 		return -EBUSY;
 	if (budget_of(p, g)->reclaim != NULL)
 		planes_answer(p->planes, &budget_of(p, g)->reclaim->m, -ENOENT);
+	parcels_forget_group(p, g);
 	group_free(&p->vm, g);
 	return 0;
 }
@@ -345,6 +366,12 @@ pager_mail(struct pager *p, struct mail *m)
 	case MAIL_STATS:
 		report_stats(p, (struct mail_stats *)m);
 		break;
+	case MAIL_STORES:
+		report_stores(p, (struct mail_stores *)m);
+		break;
+	case MAIL_DRAIN:
+		r = tiers_drain(p, (struct mail_drain *)m);
+		break;
 	case MAIL_ADOPT:
 		adopt(p, (struct mail_adopt *)m);
 		return;
@@ -352,11 +379,9 @@ pager_mail(struct pager *p, struct mail *m)
 		hold_begin(p, (struct mail_hold *)m);
 		return;
 	case MAIL_LIBRARY:
-		library_begin(p, (struct mail_library *)m);
-		return;
 	case MAIL_SNAPSHOT:
-		r = library_snapshot(p, (struct mail_snapshot *)m);
-		break;
+		library_begin(p, m);
+		return;
 	case MAIL_FORGET:
 		r = library_forget(p, (struct mail_snapshot *)m);
 		break;
@@ -374,12 +399,6 @@ pager_mail(struct pager *p, struct mail *m)
 		return;
 	}
 	planes_answer(p->planes, m, r);
-}
-
-static uint64_t
-earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 static bool
@@ -420,8 +439,9 @@ tick_client(struct pager *p, struct client *c)
 	if (!client_has_agent(c))
 		return earlier(at, client_probe(p, c));
 	if (c->batch.state == BATCH_IDLE && c->batch.staged == 0 &&
-	    c->adopt == NULL && c->hold == NULL && !c->unread &&
-	    !must_protect(c) && TAILQ_EMPTY(&c->faults)) {
+	    c->batch.again_us <= now_us(p) && c->adopt == NULL &&
+	    c->hold == NULL && !c->unread && !must_protect(c) &&
+	    TAILQ_EMPTY(&c->faults)) {
 		client_set_idle(p, c);
 	}
 	return at;
@@ -451,6 +471,8 @@ pager_tick(struct pager *p)
 		p->busy_next = TAILQ_NEXT(c, busy);
 		at = earlier(at, tick_client(p, c));
 	}
+	at = earlier(at, stores_step(p));
+	at = earlier(at, parcels_step(p));
 	at = earlier(at, library_step(p));
 	at = earlier(at, verify_step(p));
 	outbox_flush(p);

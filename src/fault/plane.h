@@ -5,17 +5,18 @@
 #define PLANE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-struct backend;
 struct plane;
 struct planes;
+struct stack_spec;
 
 /*
- * => starts the thread; planes and store outlive it; 0 or -errno
+ * => starts the thread; planes and stores outlive it; 0 or -errno
  * => dedup: equal pages of a user are stored once
  */
-int plane_start(struct planes *, struct backend *store, bool dedup,
-    struct plane **);
+int plane_start(struct planes *, const struct stack_spec *, uint32_t nstacks,
+    bool dedup, struct plane **);
 /*
  * => ends the thread (after MAIL_STOP was answered) and frees the plane; or,
  *    while a file is read that hangs, leaves both to the end of the process

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "assert.h"
-#include "backend.h"
 #include "budget.h"
 #include "client.h"
 #include "frames.h"
@@ -68,11 +67,28 @@ protect_all(struct pager *p, const struct object *o, uint64_t page, uint64_t n)
 	return 0;
 }
 
+/* => p->fill is what the new block is; 0 or -errno */
+static int
+store(struct pager *p, const struct group *g, uint32_t *block)
+{
+	uint8_t room[PACK_MAX];
+	struct packed packed;
+	int rc = physblock_new(&p->vm, where_make(WHERE_LOST, 0, 0), block);
+
+	if (rc < 0)
+		return rc;
+	pack_page(p->fill, room, &packed);
+	rc = stores_put(p, g->rec->stack, &packed, *block);
+	if (rc < 0)
+		physblock_unref(&p->vm, *block);
+	return rc;
+}
+
 /* => the bytes are in the store, or need not be; 0 or -errno */
 static int
 capture(struct pager *p, struct object *o, uint64_t page)
 {
-	uint64_t handle, before = budget_stored(p);
+	uint64_t before = stores_bytes(p);
 	uint32_t block;
 	int rc = frames_read(p->frames[o->index], page, p->fill);
 
@@ -83,16 +99,9 @@ capture(struct pager *p, struct object *o, uint64_t page)
 		count(p, C_evictions_zero, 1);
 		return 0;
 	}
-	rc = backend_store(p->store, p->fill, &handle);
-	if (rc < 0) {
-		count(p, rc == -ENOSPC ? C_store_full : C_store_errors, 1);
+	rc = store(p, o->group, &block);
+	if (rc < 0)
 		return rc;
-	}
-	rc = physblock_new(&p->vm, where_make(WHERE_STORED, 0, handle), &block);
-	if (rc < 0) {
-		backend_free(p->store, handle);
-		return rc;
-	}
 	object_out(&p->vm, o, page, block);
 	budget_put(p, o->group, before);
 	count(p, C_evictions_dirty, 1);
@@ -208,7 +217,8 @@ punch_evict(struct pager *p, struct group *g, uint32_t want)
 	uint32_t left = 0;
 
 	/* Clients that were let go read what is in the memfd, or zeros. */
-	if (p->homing || now_us(p) < p->full_us)
+	if (p->homing || stores_full_until(p, g->rec->stack) != 0 ||
+	    stores_later(p, g->rec->stack))
 		return 0;
 	TAILQ_FOREACH(o, &g->objects, in_group) {
 		if (left >= want)

@@ -25,12 +25,9 @@ bytes(uint64_t pages)
 static uint64_t
 stored_estimate(struct pager *p, double weight)
 {
-	struct backend_stats s;
-
 	if (p->vm.blocks.used == 0)
 		return 0;
-	backend_stats(p->store, &s);
-	return (uint64_t)((double)s.stored_bytes * weight /
+	return (uint64_t)((double)stores_bytes(p) * weight /
 			  (double)p->vm.blocks.used);
 }
 
@@ -285,25 +282,83 @@ report_usage(struct pager *p, struct mail_usage *m)
 	return 0;
 }
 
+static void
+report_store(struct pager *p, const struct store *s, struct store_info *out)
+{
+	struct backend_stats st;
+
+	backend_stats(s->backend, &st);
+	*out = (struct store_info){
+		.stack = s->stack,
+		.tier = (uint32_t)(s - p->stores.at) -
+			p->stores.stacks[s->stack].first,
+		.draining = s->draining,
+		.failing = st.failing,
+		.pages = st.pages,
+		.same_filled = st.same_filled,
+		.incompressible = st.incompressible,
+		.stored_bytes = st.stored_bytes,
+		.used_bytes = st.used_bytes,
+		.capacity_bytes = st.capacity_bytes,
+		.stores = st.stores,
+		.loads = st.loads,
+		.errors = st.errors,
+		.demoted = s->demoted,
+		.promoted = s->promoted,
+		.reads = st.reads,
+		.read_bytes = st.read_bytes,
+		.writes = st.writes,
+		.written_bytes = st.written_bytes,
+		.retries = st.retries,
+		.moved = st.moved,
+	};
+	(void)strncpy(out->kind, backend_name(s->backend),
+	    sizeof(out->kind) - 1);
+	if (st.read_ns != NULL)
+		out->read_ns = *st.read_ns;
+	if (st.write_ns != NULL)
+		out->write_ns = *st.write_ns;
+}
+
+void
+report_stores(struct pager *p, struct mail_stores *m)
+{
+	m->n = p->stores.n;
+	for (uint32_t i = 0; i < m->n && i < m->max; i++)
+		report_store(p, &p->stores.at[i], &m->stores[i]);
+}
+
+/* All of them together, under the name of the first. */
+static void
+sum_stores(struct pager *p, struct mail_stats *m)
+{
+	struct backend_stats st;
+
+	memset(&m->store, 0, sizeof(m->store));
+	(void)strncpy(m->store.name, backend_name(p->stores.at[0].backend),
+	    sizeof(m->store.name) - 1);
+	m->store.saved_pages = p->vm.block_refs - p->vm.blocks.used;
+	for (uint32_t i = 0; i < p->stores.n; i++) {
+		backend_stats(p->stores.at[i].backend, &st);
+		m->store.pages += st.pages;
+		m->store.same_filled += st.same_filled;
+		m->store.incompressible += st.incompressible;
+		m->store.stored_bytes += st.stored_bytes;
+		m->store.used_bytes += st.used_bytes;
+		m->store.capacity_bytes += st.capacity_bytes;
+	}
+}
+
 void
 report_stats(struct pager *p, struct mail_stats *m)
 {
-	struct backend_stats s;
 	size_t n = m->ncounters < COUNTERS ? m->ncounters : COUNTERS;
 
-	backend_stats(p->store, &s);
 	memcpy(m->counters, p->counters, n * sizeof(p->counters[0]));
 	m->ncounters = n;
-	memset(m->store.name, 0, sizeof(m->store.name));
-	(void)strncpy(m->store.name, backend_name(p->store),
-	    sizeof(m->store.name) - 1);
-	m->store.pages = s.pages;
-	m->store.same_filled = s.same_filled;
-	m->store.incompressible = s.incompressible;
-	m->store.saved_pages = p->vm.block_refs - p->vm.blocks.used;
-	m->store.stored_bytes = s.stored_bytes;
-	m->store.used_bytes = s.used_bytes;
-	m->store.capacity_bytes = s.capacity_bytes;
+	m->service = p->service;
+	m->wait = p->wait;
+	sum_stores(p, m);
 	m->metadata_bytes = vm_bytes(&p->vm) + contents_bytes(&p->contents,
 						   table_high(&p->vm.blocks));
 }

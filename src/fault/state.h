@@ -12,15 +12,24 @@
 #include <stdint.h>
 
 #include "contents.h"
+#include "hist.h"
 #include "images.h"
 #include "loose.h"
 #include "memtype.h"
 #include "pager.h"
 #include "pagerd/protocol.h"
+#include "parcel.h"
+#include "place.h"
+#include "stores.h"
 #include "vm.h"
 
 #define FILL_PAGES 32u /* pages installed by one call, at most */
-#define BATCH_PAGES PAGERD_STAGE_PAGES
+
+/*
+ * Positive outcome of reading contents: it takes time.  Whoever waits for them
+ * asks again when something has been read (clients_ask_again()).
+ */
+#define LOAD_WAIT 1
 
 enum counter {
 #define COUNTER(name, unit, help) C_##name,
@@ -32,20 +41,24 @@ enum counter {
 /* A fault that was read and is not resolved yet; from the pager's pool. */
 struct fault {
 	TAILQ_ENTRY(fault) entry;
-	uint64_t addr; /* bytes, page aligned */
-	uint64_t since_us;
-	uint32_t tid; /* of the thread, as its process sees it; 0 */
+	uint64_t addr;     /* bytes, page aligned */
+	uint64_t asked_ns; /* it came then, as far as we can see, or later */
+	uint64_t read_ns;
+	uint64_t work_ns; /* that trying to resolve it took so far */
+	uint32_t tid;     /* of the thread, as its process sees it; 0 */
 	enum access access;
 	bool throttled; /* counted as such already */
 };
 TAILQ_HEAD(fault_list, fault);
 
 /*
- * A batch of pages on their way out of a client (evict.c)
+ * A batch of pages on their way out of a client (evict.c); from then on they
+ * are in its parcel
  *
- *	IDLE --MOVE--> MOVING --MOVED--> STORING --stored--> IDLE
- *	  |                                                   |
- *	  +---EMPTY----> EMPTYING --DONE--> IDLE <--UNSHARING-+
+ *	IDLE --MOVE--> MOVING --MOVED--> IDLE <--------+
+ *	  |               |                            |
+ *	  |               +-- shared --> UNSHARING ----+
+ *	  +---EMPTY----> EMPTYING --DONE--> IDLE
  *	  +---HOLD-----> HOLDING ---DONE--> IDLE
  *	  |
  *	  +-> KEEPING --stored, DROP--> DROPPING --DONE, and looked--> IDLE
@@ -53,7 +66,6 @@ TAILQ_HEAD(fault_list, fault);
 enum batch_state {
 	BATCH_IDLE,
 	BATCH_MOVING,    /* the agent captures; no event is read meanwhile */
-	BATCH_STORING,   /* captured: blocks are STAGED, bytes in its buffer */
 	BATCH_EMPTYING,  /* the agent drops what staging holds */
 	BATCH_UNSHARING, /* the agent makes fork-shared pages its own */
 	BATCH_HOLDING,   /* the agent forks a holder (hold.c) */
@@ -65,45 +77,72 @@ struct batch {
 	enum batch_state state;
 	uint32_t seq;
 	uint32_t npages;
-	uint32_t next;   /* STORING: first page not stored yet */
+	/* MOVING, KEEPING: what goes into it, or is; then until it is stored */
+	struct parcel *parcel;
 	bool dirty;      /* something else has filled staging: empty it first */
 	uint32_t staged; /* pages in the client's staging area */
 	uint64_t sent_us;
+	/* Mappings were changing, nothing could be captured: not before, and
+	 * for how long one waited so far. */
+	uint64_t again_us, again_gap_us;
 	bool given_up; /* at a stop: asked nothing more, answers are late */
 	uint64_t addr[BATCH_PAGES];
-	uint32_t block[BATCH_PAGES]; /* 0: nothing to store */
-	bool copied[BATCH_PAGES];    /* KEEPING: it had no copy before */
-	bool answered;               /* DROPPING: what is gone? */
-	bool unshared;               /* MOVING: what was busy before */
-	uint32_t nshared;            /* runs that MOVE refused as busy */
+	bool copied[BATCH_PAGES]; /* KEEPING: it had no copy before */
+	bool answered;            /* DROPPING: what is gone? */
+	bool unshared;            /* MOVING: what was busy before */
+	uint32_t nshared;         /* runs that MOVE refused as busy */
 	uint64_t shared[BATCH_PAGES];
 };
 
 struct follow {          /* follow.c */
-	uint32_t tid;    /* whose faults come one after the other */
-	uint32_t run;    /* so many of them */
+	uint32_t tid;    /* of the last fault */
+	uint32_t alone;  /* faults of that thread in a row */
+	uint32_t close;  /* faults that came closely, in a row */
 	uint32_t gap_us; /* from a wake-up to the next fault, on average */
 	uint32_t checked;
-	bool known; /* checked: it is a thread of this client */
+	bool known;         /* its threads' numbers are ours, too */
+	bool joined;        /* it is in the list of those together with us */
+	struct place agent; /* joined: its agent is on our CPU */
+	bool together;      /* on our CPU; in this phase */
+	bool trial;         /* this phase is one */
+	bool loose;         /* it was not held when it was woken last */
+	/* Hold it so many times more; for how many when it strayed last. */
+	uint32_t holds, patience;
+	uint32_t warm;     /* so many more do not count yet */
+	uint32_t faults;   /* of this phase */
+	uint32_t stay;     /* the phase between trials: so many faults */
+	uint32_t cost;     /* of that before the trial; us / 16 a fault */
+	uint64_t begun_us; /* this phase */
 	uint64_t done_us;
+};
+
+TAILQ_HEAD(client_list, client);
+
+struct together {                   /* follow.c */
+	struct client_list clients; /* joined; who has faulted last is last */
+	struct place_own own;
 };
 
 struct client { /* one for each space, by its index */
 	struct space *space;
 	int uffd;
+	pid_t agent; /* its thread, as it says itself */
 	/* -1 while there is no agent: */
-	int sock, uffd_stage, mem, pagemap, maps;
+	int sock, mem, pagemap, maps;
 	struct gauge *gauge;
 	struct fault_list faults;
 	struct batch batch;
 	struct follow follow;
-	TAILQ_ENTRY(client) busy; /* in pager->busy */
+	TAILQ_ENTRY(client) busy;     /* in pager->busy */
+	TAILQ_ENTRY(client) together; /* in pager->together.clients */
 	bool is_busy;
 	bool unread;       /* its userfaultfd may have more */
 	bool unverified;   /* a check waits for its agent's next pause */
 	bool waited_for;   /* something else wants its agent's next pause */
 	bool protect;      /* it forked: its pages are to be protected */
 	bool relatives;    /* it forked, or is a fork: pages may be shared */
+	uint64_t asked_ns; /* what is read next came then, or later */
+	uint64_t read_ns;  /* when it was read last */
 	uint64_t retry_us; /* faults wait: when to look again */
 	uint64_t probe_us; /* no agent: when to see if it lives */
 	uint64_t probe_gap_us;
@@ -157,21 +196,23 @@ struct recent_fill { /* objects.c: whoever waits for it has to get at it */
 struct pager {
 	struct vm vm;
 	struct planes *planes;
-	struct backend *store;
+	struct stores stores;
 	struct contents contents; /* of STORED blocks, if config.dedup */
 	struct pager_host host;
 	struct client *clients; /* by space index */
 	struct budget *budgets; /* by group index */
 	struct gauge *gauges;   /* by space index */
-	TAILQ_HEAD(, client) busy;
-	struct client *busy_next; /* pager_tick() goes on there */
-	struct fault_list fault_pool;
+	struct client_list busy;
+	struct client *busy_next;     /* pager_tick() goes on there */
+	struct fault_list fault_pool; /* used before, and free */
 	struct fault *fault_memory;
+	uint32_t faults_high, faults_used; /* of fault_memory; now */
 	struct pager_config config;
-	uint8_t *buffers; /* of BATCH_PAGES pages, by space index */
-	uint8_t *fill;    /* FILL_PAGES pages */
-	uint8_t *zeros;   /* one page */
+	struct parcels parcels;
+	uint8_t *fill;  /* FILL_PAGES pages */
+	uint8_t *zeros; /* FILL_PAGES pages */
 	struct outbox outbox;
+	struct together together;
 	int *frames;          /* memfds of objects, by index; 0: none */
 	struct image *images; /* where objects come from, by index */
 	struct images reads;  /* of them */
@@ -183,20 +224,34 @@ struct pager {
 	struct mail *checks;     /* verify.c: the first is under way */
 	uint64_t check_until_us; /* when it no longer waits; 0: not begun */
 	uint32_t moving;         /* pages that agents are capturing */
-	uint64_t full_us; /* the store is full: no eviction before then */
+	uint64_t looked_ns;      /* for reports, last */
+	uint64_t asked_ns; /* what was reported then came then, or later */
+	struct hist service, wait; /* of resolved faults, in ns: fault.c */
 	uint64_t counters[COUNTERS];
 };
 
 static inline uint64_t
+now_ns(const struct pager *p)
+{
+	return p->host.now_ns(p->host.ctx);
+}
+
+static inline uint64_t
 now_us(const struct pager *p)
 {
-	return p->host.now_us(p->host.ctx);
+	return now_ns(p) / 1000;
 }
 
 static inline void
 count(struct pager *p, enum counter c, uint64_t n)
 {
 	p->counters[c] += n;
+}
+
+static inline uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static inline struct client *
@@ -217,15 +272,6 @@ client_is_taken_from(const struct client *c)
 {
 	return c->batch.state == BATCH_MOVING ||
 	       c->batch.state == BATCH_DROPPING;
-}
-
-/* The captured pages of c's batch, in staging order. */
-static inline uint8_t *
-batch_page(struct pager *p, const struct client *c, uint32_t i)
-{
-	size_t n = (size_t)(c - p->clients) * BATCH_PAGES + i;
-
-	return p->buffers + n * PAGE_BYTES;
 }
 
 static inline struct budget *

@@ -117,9 +117,10 @@ look_again(struct pager *p, uint64_t space, uint64_t addr, const char **what)
 	c = client_get(p, space);
 	if (c == NULL)
 		return -ESRCH;
-	rc = client_settled(c);
+	/* What was seen is true if no change has begun before it was. */
+	rc = peer_pages(c->pagemap, addr, 1, &flags);
 	if (rc == 0)
-		rc = peer_pages(c->pagemap, addr, 1, &flags);
+		rc = client_settled(c);
 	if (rc < 0)
 		return rc;
 	r = space_find(c->space, addr);

@@ -12,27 +12,20 @@
 int
 agent_send(int sock, const void *packet, size_t size, int fd)
 {
-	return agent_send_fds(sock, packet, size, &fd, fd >= 0 ? 1 : 0);
-}
-
-int
-agent_send_fds(int sock, const void *packet, size_t size, const int *fds,
-    size_t n)
-{
 	struct iovec iov = { .iov_base = (void *)packet, .iov_len = size };
 	union {
 		struct cmsghdr hdr;
-		char space[CMSG_SPACE(AGENT_FDS_MAX * sizeof(int))];
+		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (n > 0) {
+	if (fd >= 0) {
 		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		msg.msg_controllen = CMSG_SPACE(sizeof(int));
 		control.hdr.cmsg_level = SOL_SOCKET;
 		control.hdr.cmsg_type = SCM_RIGHTS;
-		control.hdr.cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(&control.hdr), fds, n * sizeof(int));
+		control.hdr.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.hdr), &fd, sizeof(fd));
 	}
 	if (sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;

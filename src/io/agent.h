@@ -15,10 +15,6 @@
  *    full: the agent does not read), -EPIPE and the like (it is gone)
  */
 int agent_send(int sock, const void *packet, size_t size, int fd);
-/* => the same, with n descriptors, AGENT_FDS_MAX at most */
-#define AGENT_FDS_MAX 2u
-int agent_send_fds(int sock, const void *packet, size_t size, const int *fds,
-    size_t n);
 
 /*
  * => bytes of the packet received into buf; 0: end of file; -EAGAIN: none;

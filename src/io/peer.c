@@ -98,15 +98,18 @@ peer_scan(int pagemap, enum peer_kind kind, uint64_t *addr, uint64_t end,
 		.category_inverted = kind == PEER_ZERO ? 0 : PAGE_IS_PFNZERO,
 		.category_mask = PAGE_IS_PFNZERO,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PFNZERO,
+		.return_mask = PAGE_IS_PFNZERO | PAGE_IS_WRITTEN,
 	};
 	int n = ioctl(pagemap, PAGEMAP_SCAN, &arg);
 
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)
-		runs[i] = (struct peer_run){ found[i].start,
-			(found[i].end - found[i].start) / PAGE };
+		runs[i] = (struct peer_run){
+			.addr = found[i].start,
+			.npages = (found[i].end - found[i].start) / PAGE,
+			.protected = !(found[i].categories & PAGE_IS_WRITTEN),
+		};
 	*addr = arg.walk_end;
 	return n;
 }

@@ -28,6 +28,7 @@ int peer_pages(int pagemap, uint64_t addr, size_t npages, uint8_t *flags);
 struct peer_run {
 	uint64_t addr;
 	uint64_t npages;
+	bool protected; /* by userfaultfd: all of it, or nothing */
 };
 
 enum peer_kind {

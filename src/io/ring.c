@@ -234,6 +234,12 @@ ring_event(struct ring *ring, const struct io_uring_cqe *cqe,
 	return true;
 }
 
+bool
+ring_has_reports(const struct ring *ring)
+{
+	return io_uring_cq_ready(&ring->uring) > 0;
+}
+
 int
 ring_wait(struct ring *ring, uint64_t timeout_us, struct ring_event *events,
     unsigned int max)
@@ -242,7 +248,7 @@ ring_wait(struct ring *ring, uint64_t timeout_us, struct ring_event *events,
 	unsigned int head, seen = 0, n = 0;
 	int r;
 
-	if (io_uring_cq_ready(&ring->uring) > 0)
+	if (ring_has_reports(ring))
 		timeout_us = 0;
 	r = ring_block(ring, timeout_us);
 	if (r < 0)

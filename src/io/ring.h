@@ -52,6 +52,9 @@ void ring_close(struct ring *, int fd);
  */
 uint32_t ring_pending(const struct ring *);
 
+/* => some are there already: ring_wait() will not sleep */
+bool ring_has_reports(const struct ring *);
+
 /*
  * ring_wait: submit what is queued, wait for reports
  *

@@ -24,17 +24,18 @@ set_nonblocking(int fd)
 }
 
 int
-uffd_enable(int fd, bool events)
+uffd_enable(int fd)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-
-	if (events)
-		api.features =
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features =
 		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
 		    UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP |
 		    UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID |
 		    UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM |
-		    UFFD_FEATURE_WP_HUGETLBFS_SHMEM;
+		    UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+	};
+
 	if (ioctl(fd, UFFDIO_API, &api) < 0)
 		return -errno;
 	return set_nonblocking(fd);

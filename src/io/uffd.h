@@ -43,10 +43,9 @@ struct uffd_message {
 /*
  * uffd_enable: the UFFDIO_API handshake on a raw userfaultfd, non-blocking
  *
- * => events: ask for FORK, REMAP, REMOVE, UNMAP (the main userfaultfd)
  * => -EINVAL when somebody has done it before, -EPERM without CAP_SYS_PTRACE
  */
-int uffd_enable(int fd, bool events);
+int uffd_enable(int fd);
 
 enum uffd_mode { /* which faults are told, besides those of missing pages */
 	UFFD_MODE_MISSING = 0,

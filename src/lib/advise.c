@@ -181,6 +181,9 @@ pin(struct pagerd *p, uint64_t addr, uint64_t len)
 /*
  * A page that is out when the daemon gives the range up would read as zero
  * afterwards, so none may be.
+ *
+ * => a thread that unmaps the range as soon as the daemon has given it up must
+ *    know that there is excluded memory: so that is said before
  */
 static int
 exclude(struct pagerd *p, uint64_t addr, uint64_t len)
@@ -197,11 +200,10 @@ exclude(struct pagerd *p, uint64_t addr, uint64_t len)
 		return (ret);
 	if ((ret = pin(p, addr, len)) < 0)
 		return (ret);
+	arena_set_excluded();
 	ret = session_tell_once(p, &req);
 	if (ret < 0)
 		tell_advice(p, addr, len, PAGERD_ADVISE_UNPIN);
-	else
-		arena_set_excluded();
 	return (ret);
 }
 

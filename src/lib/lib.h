@@ -112,7 +112,7 @@ int request_name(struct pagerd_msg_request *, const char *name);
 
 /* Is it one or more whole pages within the arena? */
 bool arena_holds(uint64_t addr, uint64_t len);
-/* => some of it has been excluded from management */
+/* => some of it has been excluded from management, or is about to be */
 void arena_set_excluded(void);
 bool arena_has_excluded(void);
 /*

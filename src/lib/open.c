@@ -113,27 +113,29 @@ shake_hands(struct pagerd *p, const char *path)
 	return (set_timeouts(p->sock, 0));
 }
 
-/* => NULL: errno says why */
-static struct pagerd *
-new_handle(void)
+static int
+new_handle(struct pagerd **out)
 {
 	struct pagerd *p = calloc(1, sizeof(*p));
+	int ret;
 
 	if (p == NULL)
-		return (NULL);
+		return (-ENOMEM);
 	p->pid = getpid();
 	p->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (p->sock < 0) {
+		ret = -errno;
 		free(p);
-		return (NULL);
+		return (ret);
 	}
-	return (p);
+	*out = p;
+	return (0);
 }
 
 int
 pagerd_open(const char *path, struct pagerd **out)
 {
-	struct pagerd *p;
+	struct pagerd *p = NULL;
 	int ret;
 
 	if (path == NULL)
@@ -142,9 +144,8 @@ pagerd_open(const char *path, struct pagerd **out)
 		return (-ESRCH);
 	if ((ret = session_init()) < 0)
 		return (ret);
-	p = new_handle();
-	if (p == NULL)
-		return (-errno);
+	if ((ret = new_handle(&p)) < 0)
+		return (ret);
 	ret = shake_hands(p, path);
 	if (ret < 0) {
 		pagerd_close(p);

@@ -257,6 +257,8 @@ extend(struct pagerd *p, uint64_t addr, uint64_t len)
 		return (ret);
 	if (len < r.len)
 		return (arena_reserve(addr + len, r.len - len));
+	if (!arena_holds(addr, len))
+		return (-ENOMEM);
 	return (grow(p, &r, len));
 }
 
@@ -265,7 +267,9 @@ pagerd_extend(struct pagerd *p, void *addr, size_t new_len)
 {
 	int ret;
 
-	if (!arena_holds((uintptr_t)addr, new_len))
+	if (!arena_holds((uintptr_t)addr, PAGERD_PAGE))
+		return (-EINVAL);
+	if (new_len == 0 || new_len % PAGERD_PAGE != 0)
 		return (-EINVAL);
 	if ((ret = session_enter(p)) < 0)
 		return (ret);

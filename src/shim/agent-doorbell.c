@@ -50,14 +50,12 @@ empty_pages(struct agent *a, uint32_t first, uint32_t n)
 	    MADV_DONTNEED_LOCKED));
 }
 
-void
-agent_bells_open(struct agent *a)
+static void
+open_bells(struct agent *a)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	uint32_t i;
 
-	if (a->bell_fd < 0)
-		return;
 	if (sys3(SYS_ioctl, a->bell_fd, UFFDIO_API, &api) < 0 ||
 	    empty_pages(a, 0, DOORBELLS) < 0 ||
 	    uffd_register(a->bell_fd, doorbell_page(a->bells, 0),
@@ -68,13 +66,14 @@ agent_bells_open(struct agent *a)
 	for (i = 0; i < DOORBELLS; i++)
 		__atomic_store_n(&a->bells->bell[i].state, BELL_READY,
 		    __ATOMIC_RELEASE);
-	if (a->pages_out)
-		agent_arm(a);
+	a->bells_open = 1;
 }
 
 void
 agent_arm(struct agent *a)
 {
+	if (a->bell_fd >= 0 && !a->bells_open)
+		open_bells(a);
 	if (a->bell_fd >= 0)
 		__atomic_store_n(&a->bells->armed, 1, __ATOMIC_RELAXED);
 }
@@ -189,7 +188,7 @@ agent_bells_renew(struct agent *a)
 {
 	uint32_t i, n;
 
-	if (a->bell_fd < 0)
+	if (a->bell_fd < 0 || !a->bells_open)
 		return;
 	for (i = 0; i < DOORBELLS; i += n + 1) {
 		for (n = 0; i + n < DOORBELLS && is_used(a, i + n); n++)

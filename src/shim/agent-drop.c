@@ -38,8 +38,10 @@ close_spare(const struct agent *a, uint64_t len)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
-/* What was registered, and so is dropped with the daemon's knowledge, is so
- * still in its new place. */
+/*
+ * What was registered, and so is dropped with the daemon's knowledge, is so
+ * still in its new place.
+ */
 static int
 is_registered(const struct agent *a, uint64_t len)
 {

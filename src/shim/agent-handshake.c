@@ -1,18 +1,26 @@
 /*
  * agent-handshake.c: from an empty descriptor table to a managed program
  *
- *	connect -> WELCOME -> userfaultfds -> /proc files -> HELLO -> READY
+ *	agent:	connect, /proc files   userfaultfds    lockdown
+ *	                    \          /            \           \
+ *	daemon:	             WELCOME                 HELLO ----- READY
+ *
+ * WELCOME brings /dev/userfaultfd.  Who may open that does not wait for it.
  *
  * Every wait is bounded: the program's first instruction, or the return of
- * its fork(), is waiting for this.  At no time are more than eight
- * descriptors needed, as the program's own limit counts here.
+ * its fork(), is waiting for this.  So what can be done while the daemon is
+ * busy is done then: files are opened before WELCOME is waited for, and power
+ * is given up before READY is.  At no time are more than eight descriptors
+ * needed, as the program's own limit counts here.
  */
 #include <sys/prctl.h>
 #include <sys/time.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <pagerd/uffd_abi.h>
 
@@ -21,18 +29,14 @@
 
 #define HANDSHAKE_SECONDS 10
 
+/* For connect(2), which waits for room in a queue, and for sending. */
 static int
-set_timeouts(struct agent *a, long seconds)
+set_timeout(struct agent *a, long seconds)
 {
 	struct timeval tv = { .tv_sec = seconds };
-	long ret;
 
-	ret = sys5(SYS_setsockopt, a->sock, SOL_SOCKET, SO_RCVTIMEO, &tv,
-	    sizeof(tv));
-	if (ret == 0)
-		ret = sys5(SYS_setsockopt, a->sock, SOL_SOCKET, SO_SNDTIMEO,
-		    &tv, sizeof(tv));
-	return ((int)ret);
+	return ((int)sys5(SYS_setsockopt, a->sock, SOL_SOCKET, SO_SNDTIMEO, &tv,
+	    sizeof(tv)));
 }
 
 static int
@@ -45,7 +49,7 @@ connect_daemon(struct agent *a)
 	if (ret < 0)
 		return ((int)ret);
 	a->sock = (int32_t)ret;
-	ret = set_timeouts(a, HANDSHAKE_SECONDS);
+	ret = set_timeout(a, HANDSHAKE_SECONDS);
 	if (ret == 0)
 		ret = sys3(SYS_connect, a->sock, &a->addr, a->addr_len);
 	return ((int)ret);
@@ -97,6 +101,8 @@ check_packet(struct agent *a, long len, uint16_t type, size_t size)
 {
 	const struct pagerd_msg *hdr = &a->in.hdr;
 
+	if (len < 0)
+		return ((int)len);
 	if (len < (long)sizeof(*hdr))
 		return (len == 0 ? -ECONNRESET : -EPROTO);
 	if (hdr->version != PAGERD_PROTOCOL_VERSION)
@@ -109,6 +115,30 @@ check_packet(struct agent *a, long len, uint16_t type, size_t size)
 	if (hdr->type != type || hdr->size != size)
 		return (-EPROTO);
 	return (0);
+}
+
+/*
+ * => what recvmsg(2) returns, or -ETIMEDOUT
+ * => ECONNRESET comes once, before what is still to be read: the daemon has
+ *    refused us without reading HELLO
+ */
+static long
+receive_soon(const struct agent *a, struct msghdr *msg)
+{
+	struct timespec left = { .tv_sec = HANDSHAKE_SECONDS };
+	struct pollfd pfd = { .fd = a->sock, .events = POLLIN };
+	long ret;
+
+	ret = sys5(SYS_ppoll, &pfd, 1, &left, NULL, 0);
+	if (ret == 0)
+		return (-ETIMEDOUT);
+	if (ret < 0)
+		return (ret);
+	ret = sys3(SYS_recvmsg, a->sock, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (ret == -ECONNRESET)
+		ret = sys3(SYS_recvmsg, a->sock, msg,
+		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	return (ret);
 }
 
 /*
@@ -131,13 +161,9 @@ receive(struct agent *a, uint16_t type, size_t size, int32_t *fd)
 		.msg_control = control.buf,
 		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
-	long len;
 	int ret;
 
-	len = sys3(SYS_recvmsg, a->sock, &msg, MSG_CMSG_CLOEXEC);
-	if (len < 0)
-		return ((int)(len == -EAGAIN ? -ETIMEDOUT : len));
-	ret = check_packet(a, len, type, size);
+	ret = check_packet(a, receive_soon(a, &msg), type, size);
 	if (ret < 0)
 		return (ret);
 	if (msg.msg_flags & MSG_CTRUNC)
@@ -154,9 +180,9 @@ receive(struct agent *a, uint16_t type, size_t size, int32_t *fd)
 }
 
 /*
- * Two userfaultfds of this address space, both raw: the daemon enables them,
- * as only it may ask for fork events.  A forked child's own main one exists
- * already, and comes with READY.  A third, for the doorbells, is ours alone.
+ * A userfaultfd of this address space, raw: the daemon enables it, as only it
+ * may ask for fork events.  A forked child's own exists already, and comes with
+ * READY.  Another, for the doorbells, is ours alone.
  */
 static int
 make_userfaultfds(struct agent *a, int device, int *fds)
@@ -165,10 +191,6 @@ make_userfaultfds(struct agent *a, int device, int *fds)
 	long ret;
 
 	a->step = STEP_UFFD;
-	ret = sys3(SYS_ioctl, device, USERFAULTFD_IOC_NEW, flags);
-	if (ret < 0)
-		return ((int)ret);
-	fds[PAGERD_FD_STAGE] = a->stage_fd = (int32_t)ret;
 	if (a->hello.kind == PAGERD_HELLO_EXEC) {
 		ret = sys3(SYS_ioctl, device, USERFAULTFD_IOC_NEW, flags);
 		if (ret < 0)
@@ -202,28 +224,41 @@ open_needed(struct agent *a, const char *path)
 	return (open_read(path));
 }
 
-/*
- * statm is the agent's own: that of the process reads all zeros once the
- * main thread has exited and others go on.
- */
 static int
 open_proc(struct agent *a, int *fds)
 {
 	long fd;
 
 	a->step = STEP_PROC;
-	if ((fd = open_needed(a, "/proc/self/mem")) < 0)
+	if ((fd = open_read("/proc/self/mem")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_MEM] = (int)fd;
-	if ((fd = open_needed(a, "/proc/self/pagemap")) < 0)
+	if ((fd = open_read("/proc/self/pagemap")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_PAGEMAP] = (int)fd;
-	if ((fd = open_needed(a, "/proc/self/maps")) < 0)
+	if ((fd = open_read("/proc/self/maps")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_MAPS] = (int)fd;
-	if ((fd = open_needed(a, "/proc/self/smaps")) < 0)
+	if ((fd = open_read("/proc/self/smaps")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_SMAPS] = (int)fd;
+	if ((fd = open_read("/proc/self/smaps_rollup")) < 0)
+		return ((int)fd);
+	fds[PAGERD_FD_ROLLUP] = (int)fd;
+	return (0);
+}
+
+/*
+ * statm is the agent's own: that of the process reads all zeros once the
+ * main thread has exited and others go on.  It is opened last, when there is
+ * room for it: /dev/userfaultfd is closed by then.
+ */
+static int
+open_statm(struct agent *a, int *fds)
+{
+	long fd;
+
+	a->step = STEP_PROC;
 	if ((fd = open_needed(a, "/proc/thread-self/statm")) < 0)
 		return ((int)fd);
 	fds[PAGERD_FD_STATM] = (int)fd;
@@ -237,7 +272,7 @@ open_proc(struct agent *a, int *fds)
  *    pages that are out read as zero
  */
 static int
-send_hello(struct agent *a, int *fds, unsigned int nfds)
+send_hello(struct agent *a, const int *fds, unsigned int nfds)
 {
 	union {
 		struct cmsghdr hdr;
@@ -251,7 +286,7 @@ send_hello(struct agent *a, int *fds, unsigned int nfds)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.buf,
-		.msg_controllen = CMSG_SPACE(nfds * sizeof(int)),
+		.msg_controllen = nfds > 0 ? CMSG_SPACE(nfds * sizeof(int)) : 0,
 	};
 	unsigned int i;
 	long ret;
@@ -274,13 +309,17 @@ static int
 wait_ready(struct agent *a)
 {
 	const int exec = a->hello.kind == PAGERD_HELLO_EXEC;
+	int32_t fd = a->main_fd;
 	int ret;
 
 	a->step = STEP_READY;
 	ret = receive(a, PAGERD_MSG_READY, sizeof(a->in.ready),
-	    exec ? NULL : &a->main_fd);
+	    exec ? NULL : &fd);
 	if (ret < 0)
 		return (ret);
+	if (a->main_fd >= 0 && fd != a->main_fd)
+		return (-EPROTO);
+	a->main_fd = fd;
 	if (a->in.ready.flags & PAGERD_READY_INHERITED)
 		a->pages_out = 1;
 	return (0);
@@ -297,33 +336,98 @@ open_extras(struct agent *a)
 	a->pid_fd = (int32_t)sys2(SYS_pidfd_open, a->pid, 0);
 }
 
+/*
+ * A forked child's main userfaultfd comes with READY.  What number it will get
+ * is known, as nobody else uses this table; the system calls that are left to
+ * us by then know that number.
+ */
 static int
-handshake(struct agent *a)
+expect_main(struct agent *a)
 {
-	int fds[PAGERD_FDS_EXEC];
+	long fd;
+
+	if (a->main_fd >= 0)
+		return (0);
+	fd = sys1(SYS_dup, a->sock);
+	if (fd < 0)
+		return ((int)fd);
+	a->main_fd = (int32_t)fd;
+	return ((int)sys1(SYS_close, fd));
+}
+
+/* The daemon is busy with HELLO: what the agent's own life needs. */
+static int
+settle_in(struct agent *a)
+{
+	int ret;
+
+	ret = set_timeout(a, 0);
+	if (ret < 0)
+		return (ret);
+	open_extras(a);
+	ret = expect_main(a);
+	if (ret < 0)
+		return (ret);
+	agent_lockdown(a);
+	return (0);
+}
+
+/* => the daemon's device; -errno */
+static int
+await_welcome(struct agent *a)
+{
 	int32_t device;
 	int ret;
 
-	if ((ret = connect_daemon(a)) < 0)
-		return (ret);
-	if ((ret = check_peer(a)) < 0)
-		return (ret);
 	a->step = STEP_WELCOME;
 	ret = receive(a, PAGERD_MSG_WELCOME, sizeof(a->in.welcome), &device);
-	if (ret < 0)
-		return (ret);
+	return (ret < 0 ? ret : device);
+}
+
+/* => EPIPE: what is there to be read says why */
+static int
+say_hello(struct agent *a, int device, int *fds)
+{
+	int ret;
+
 	if ((ret = make_userfaultfds(a, device, fds)) < 0)
 		return (ret);
-	if ((ret = open_proc(a, fds)) < 0)
+	if ((ret = open_statm(a, fds)) < 0)
 		return (ret);
 	ret = send_hello(a, fds,
 	    a->hello.kind == PAGERD_HELLO_EXEC ? PAGERD_FDS_EXEC
 					       : PAGERD_FDS_FORK);
-	if (ret < 0)
+	return (ret == -EPIPE ? 0 : ret);
+}
+
+static int
+handshake(struct agent *a)
+{
+	int fds[PAGERD_FDS_EXEC];
+	int device, own, ret;
+
+	if ((ret = connect_daemon(a)) < 0)
 		return (ret);
-	if ((ret = wait_ready(a)) < 0)
+	if ((ret = open_proc(a, fds)) < 0)
 		return (ret);
-	return (set_timeouts(a, 0));
+	if ((ret = check_peer(a)) < 0)
+		return (ret);
+	own = (int)sys4(SYS_openat, AT_FDCWD, "/dev/userfaultfd",
+	    O_RDWR | O_CLOEXEC, 0);
+	device = own >= 0 ? own : await_welcome(a);
+	if (device < 0)
+		return (device);
+	if ((ret = say_hello(a, device, fds)) < 0)
+		return (ret);
+	if ((ret = settle_in(a)) < 0)
+		return (ret);
+	if (own >= 0) {
+		device = await_welcome(a);
+		if (device < 0)
+			return (device);
+		sys1(SYS_close, device);
+	}
+	return (wait_ready(a));
 }
 
 int
@@ -334,22 +438,16 @@ agent_handshake(struct agent *a)
 	a->pid = (int32_t)sys0(SYS_getpid);
 	a->hello.agent_tid = (uint32_t)sys0(SYS_gettid);
 	ret = handshake(a);
-	if (ret < 0) {
+	if (ret < 0)
 		a->error = -ret;
-		return (-1);
-	}
-	open_extras(a);
-	return (0);
+	return (ret < 0 ? -1 : 0);
 }
 
 /* Nobody waits for a holder but the daemon, which ends it by hanging up. */
 int
-agent_hello(struct agent *a, int device)
+agent_hello(struct agent *a)
 {
-	int fds[PAGERD_FDS_HOLD];
-
-	if (make_userfaultfds(a, device, fds) < 0 ||
-	    send_hello(a, fds, PAGERD_FDS_HOLD) < 0)
+	if (send_hello(a, NULL, PAGERD_FDS_HOLD) < 0)
 		return (-1);
 	return (wait_ready(a) < 0 ? -1 : 0);
 }

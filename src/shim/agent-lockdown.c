@@ -32,22 +32,23 @@
 #define LOCKDOWN_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#define RULE_INSNS 7
-#define MAX_RULES 40
-#define ANY_ARG (-1)
+#define MAX_INSNS 128
+/* Jumps to the end of the program, whose length is not known yet. */
+#define TO_DENY 254
+#define TO_ALLOW 255
 
 struct ruleset {
 	unsigned short n;
-	struct sock_filter insns[3 + MAX_RULES * RULE_INSNS + 1];
+	struct sock_filter insns[MAX_INSNS];
 };
 
 static void
-emit(struct ruleset *rs, uint16_t code, uint32_t k, uint8_t jf)
+emit(struct ruleset *rs, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
 	struct sock_filter *insn = &rs->insns[rs->n++];
 
 	insn->code = code;
-	insn->jt = 0;
+	insn->jt = jt;
 	insn->jf = jf;
 	insn->k = k;
 }
@@ -55,90 +56,147 @@ emit(struct ruleset *rs, uint16_t code, uint32_t k, uint8_t jf)
 static void
 load(struct ruleset *rs, size_t offset)
 {
-	emit(rs, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0);
+	emit(rs, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
 /*
- * allow: system call nr, if its argument has that value
- *
- * => only the low half of an argument is looked at: all that are checked are
- *    32 bits wide to the kernel
+ * Only the low half of an argument is looked at: all that are checked are 32
+ * bits wide to the kernel.
  */
 static void
-allow(struct ruleset *rs, long nr, int arg, uint32_t value)
+load_arg(struct ruleset *rs, size_t arg)
 {
-	const int check = arg != ANY_ARG;
-
-	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, check ? 4 : 1);
-	if (check) {
-		load(rs, offsetof(struct seccomp_data, args) +
-			     (size_t)arg * sizeof(uint64_t));
-		emit(rs, BPF_JMP | BPF_JEQ | BPF_K, value, 1);
-	}
-	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0);
-	if (check)
-		load(rs, offsetof(struct seccomp_data, nr));
+	load(rs, offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t));
 }
 
-/* allow_ioctl: one request on one descriptor */
 static void
-allow_ioctl(struct ruleset *rs, int fd, uint32_t request)
+equal(struct ruleset *rs, uint32_t value, uint8_t jt, uint8_t jf)
 {
-	const size_t args = offsetof(struct seccomp_data, args);
-
-	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 6);
-	load(rs, args);
-	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)fd, 3);
-	load(rs, args + sizeof(uint64_t));
-	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, request, 1);
-	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0);
-	load(rs, offsetof(struct seccomp_data, nr));
+	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, value, jt, jf);
 }
 
+/* The system call, whatever its arguments. */
+static void
+allow(struct ruleset *rs, long nr)
+{
+	equal(rs, (uint32_t)nr, TO_ALLOW, 0);
+}
+
+/* What is loaded is one of these; nothing else is looked at any more. */
+static void
+only(struct ruleset *rs, const uint32_t *values, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		equal(rs, values[i], TO_ALLOW, i + 1 < n ? 0 : TO_DENY);
+}
+
+/* The system call, if its argument has one of these values. */
+static void
+allow_values(struct ruleset *rs, long nr, size_t arg, const uint32_t *values,
+    unsigned int n)
+{
+	equal(rs, (uint32_t)nr, 0, (uint8_t)(n + 1));
+	load_arg(rs, arg);
+	only(rs, values, n);
+}
+
+static void
+allow_value(struct ruleset *rs, long nr, size_t arg, uint32_t value)
+{
+	allow_values(rs, nr, arg, &value, 1);
+}
+
+#define COUNT(a) ((unsigned int)(sizeof(a) / sizeof((a)[0])))
+
+/* One request on whatever descriptor, others on one only. */
+static void
+allow_ioctls(struct ruleset *rs, const struct agent *a)
+{
+	const uint32_t main_requests[] = { (uint32_t)UFFDIO_REGISTER,
+		(uint32_t)UFFDIO_UNREGISTER, (uint32_t)UFFDIO_WRITEPROTECT };
+	const uint32_t bell_requests[] = { (uint32_t)UFFDIO_API,
+		(uint32_t)UFFDIO_REGISTER, (uint32_t)UFFDIO_ZEROPAGE,
+		(uint32_t)UFFDIO_WAKE };
+	const unsigned short start = rs->n;
+
+	equal(rs, SYS_ioctl, 0, 0);
+	load_arg(rs, 1);
+	equal(rs, (uint32_t)UFFDIO_MOVE, TO_ALLOW, 0);
+	load_arg(rs, 0);
+	equal(rs, (uint32_t)a->main_fd, 0, COUNT(main_requests) + 1);
+	load_arg(rs, 1);
+	only(rs, main_requests, COUNT(main_requests));
+	equal(rs, (uint32_t)a->bell_fd, 0, TO_DENY);
+	load_arg(rs, 1);
+	only(rs, bell_requests, COUNT(bell_requests));
+	rs->insns[start].jf = (uint8_t)(rs->n - start - 1);
+}
+
+/* => the two ends are where the jumps lead */
+static void
+finish(struct ruleset *rs)
+{
+	struct sock_filter *insn;
+	unsigned short i, deny = rs->n;
+
+	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
+	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	for (i = 0; i < deny; i++) {
+		insn = &rs->insns[i];
+		if (insn->jt == TO_ALLOW)
+			insn->jt = (uint8_t)(deny - i);
+		if (insn->jf == TO_DENY)
+			insn->jf = (uint8_t)(deny - i - 1);
+	}
+}
+
+/*
+ * What the agent does most comes first.
+ *
+ * The kernel would run all of this, interpreted, for each of its system calls
+ * to find those that are always allowed, if the first step did not depend on
+ * an argument; and it compiles it for each agent anew.  A program waits for
+ * both as it starts, which is why the first step is there, and all the jumps
+ * (measured: 67 us without either, 19 with both).
+ */
 static void
 build(struct ruleset *rs, const struct agent *a)
 {
+	const uint32_t advice[] = { MADV_DONTNEED_LOCKED, MADV_POPULATE_WRITE,
+		MADV_COLD, MADV_DOFORK, MADV_DONTFORK };
+	/* For DROP; and a holder, which has no more rights than we. */
+	const uint32_t clones[] = { (uint32_t)AGENT_DROP_CLONE, 0 };
+
 	rs->n = 0;
+	load_arg(rs, 0);
 	load(rs, offsetof(struct seccomp_data, arch));
-	emit(rs, BPF_JMP | BPF_JEQ | BPF_K, LOCKDOWN_ARCH, 0);
+	equal(rs, LOCKDOWN_ARCH, 0, TO_DENY);
 	load(rs, offsetof(struct seccomp_data, nr));
-	allow(rs, SYS_ppoll, ANY_ARG, 0);
-	allow(rs, SYS_recvmsg, 0, (uint32_t)a->sock);
-	allow(rs, SYS_sendmsg, 0, (uint32_t)a->sock);
-	allow(rs, SYS_ioctl, 1, (uint32_t)UFFDIO_MOVE);
-	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_REGISTER);
-	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_UNREGISTER);
-	allow_ioctl(rs, a->main_fd, (uint32_t)UFFDIO_WRITEPROTECT);
-	allow_ioctl(rs, a->bell_fd, (uint32_t)UFFDIO_ZEROPAGE);
-	allow_ioctl(rs, a->bell_fd, (uint32_t)UFFDIO_WAKE);
-	allow(rs, SYS_read, 0, (uint32_t)a->bell_fd);
-	allow(rs, SYS_madvise, 2, MADV_DONTNEED_LOCKED);
-	allow(rs, SYS_madvise, 2, MADV_POPULATE_WRITE);
-	allow(rs, SYS_madvise, 2, MADV_COLD);
-	allow(rs, SYS_clone, 0, (uint32_t)AGENT_DROP_CLONE);
-	allow(rs, SYS_mremap, ANY_ARG, 0);
-	allow(rs, SYS_mmap, 2, PROT_NONE);
-	allow(rs, SYS_pread64, 0, (uint32_t)a->stat_fd);
-	allow(rs, SYS_pidfd_getfd, 0, (uint32_t)a->pid_fd);
-	allow(rs, SYS_write, ANY_ARG, 0);
-	allow(rs, SYS_kill, 0, (uint32_t)a->pid);
-	allow(rs, SYS_futex, ANY_ARG, 0);
-	allow(rs, SYS_restart_syscall, ANY_ARG, 0);
-	allow(rs, SYS_exit, ANY_ARG, 0);
-	allow(rs, SYS_exit_group, ANY_ARG, 0);
-	/* A holder has no more rights than we. */
-	allow(rs, SYS_clone, 0, 0);
-	allow(rs, SYS_wait4, ANY_ARG, 0);
-	allow(rs, SYS_madvise, 2, MADV_DOFORK);
-	allow(rs, SYS_madvise, 2, MADV_DONTFORK);
-	allow(rs, SYS_prctl, 0, PR_SET_NAME);
-	allow(rs, SYS_dup3, 1, (uint32_t)a->sock);
-	allow(rs, SYS_close, ANY_ARG, 0);
-	allow(rs, SYS_getpid, ANY_ARG, 0);
-	allow(rs, SYS_ioctl, 1, (uint32_t)USERFAULTFD_IOC_NEW);
-	emit(rs, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0);
-	/* A foreign architecture goes straight to the refusal. */
-	rs->insns[1].jf = (uint8_t)(rs->n - 3);
+	allow(rs, SYS_ppoll);
+	allow_value(rs, SYS_recvmsg, 0, (uint32_t)a->sock);
+	allow_value(rs, SYS_sendmsg, 0, (uint32_t)a->sock);
+	allow_ioctls(rs, a);
+	allow_value(rs, SYS_read, 0, (uint32_t)a->bell_fd);
+	allow_values(rs, SYS_madvise, 2, advice, COUNT(advice));
+	allow_values(rs, SYS_clone, 0, clones, COUNT(clones));
+	allow(rs, SYS_mremap);
+	allow_value(rs, SYS_mmap, 2, PROT_NONE);
+	allow_value(rs, SYS_pread64, 0, (uint32_t)a->stat_fd);
+	allow_value(rs, SYS_pidfd_getfd, 0, (uint32_t)a->pid_fd);
+	allow(rs, SYS_write);
+	allow_value(rs, SYS_kill, 0, (uint32_t)a->pid);
+	allow(rs, SYS_futex);
+	allow(rs, SYS_restart_syscall);
+	allow(rs, SYS_exit);
+	allow(rs, SYS_exit_group);
+	allow(rs, SYS_wait4);
+	allow_value(rs, SYS_prctl, 0, PR_SET_NAME);
+	allow_value(rs, SYS_dup3, 1, (uint32_t)a->sock);
+	allow(rs, SYS_close);
+	allow(rs, SYS_getpid);
+	finish(rs);
 }
 
 /* => 1: there were some, or the user is root, who owns what matters */

@@ -10,8 +10,7 @@
  *	            +-- RELEASE ------------------> ends, the program goes on
  *	            +-- connection lost ----------> the same, or if pages may be
  *	            |                               out: ends the process
- *	            +-- last thread left ---------> ends, and the process with
- *it
+ *	            +-- last thread left ---------> ends, the process with it
  *
  * All signals are blocked here from birth, so nothing is ever interrupted.
  */
@@ -33,7 +32,9 @@
 
 #define PAGE ((uint64_t)PAGERD_PAGE_SIZE)
 #define STDERR 2
-#define LOOK_SECONDS 3 /* between looks whether anybody else is left */
+#define LOOK_SOON_SECONDS 1 /* from the start to the first look */
+#define LOOK_SECONDS 60     /* between looks whether anybody else is left */
+#define REAP_SECONDS 3      /* the same while there are holders */
 #define LOOK_SLACK_NS 1000000000ul
 #define LOOK_EVENTS 64
 #define STAT_NUM_THREADS 20
@@ -115,13 +116,53 @@ agent_send_done(const struct agent *a, uint32_t seq, long result)
 }
 
 /*
- * DONTNEED_LOCKED is DONTNEED that also works after mlockall().
+ * empty_staging: and it is not registered any more
+ *
+ * => madvise(2) of what is registered would wait until the daemon has read of
+ *    it: never
+ * => DONTNEED_LOCKED is DONTNEED that also works after mlockall()
  */
 static long
 empty_staging(struct agent *a)
 {
-	return (sys3(SYS_madvise, a->hello.stage_start,
-	    PAGERD_STAGE_PAGES * PAGE, MADV_DONTNEED_LOCKED));
+	struct uffdio_range range = {
+		.start = a->hello.stage_start,
+		.len = PAGERD_STAGE_PAGES * PAGE,
+	};
+	long ret;
+
+	ret = sys3(SYS_ioctl, a->main_fd, UFFDIO_UNREGISTER, &range);
+	if (ret < 0)
+		return (ret);
+	a->staging = 0;
+	return (sys3(SYS_madvise, range.start, range.len,
+	    MADV_DONTNEED_LOCKED));
+}
+
+/*
+ * open_staging: empty, and registered: pages can be moved there
+ *
+ * => returns 0 or -errno; -ECANCELED: nobody waits for them any more.  Who
+ *    gives us up sends something, and then unregisters it: so we look in
+ *    between.
+ */
+static long
+open_staging(struct agent *a)
+{
+	struct uffdio_register reg = {
+		.range = { .start = a->hello.stage_start,
+		    .len = PAGERD_STAGE_PAGES * PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	long ret;
+
+	ret = empty_staging(a);
+	if (ret == 0)
+		ret = sys3(SYS_ioctl, a->main_fd, UFFDIO_REGISTER, &reg);
+	if (ret < 0)
+		return (ret);
+	a->staging = 1;
+	return (agent_is_late(a) ? -ECANCELED : 0);
 }
 
 /*
@@ -142,7 +183,7 @@ move_some(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
 	};
 	long ret;
 
-	ret = sys3(SYS_ioctl, a->stage_fd, UFFDIO_MOVE, &mv);
+	ret = sys3(SYS_ioctl, a->main_fd, UFFDIO_MOVE, &mv);
 	if (mv.move >= (int64_t)PAGE)
 		return ((long)(mv.move / (int64_t)PAGE));
 	if (mv.move < 0)
@@ -164,7 +205,8 @@ set_status(struct agent *a, uint32_t pos, uint32_t npages, long status)
  * => EINVAL is what a run gets that is not one mapping (mprotect(2) has split
  *    it): then each page is moved by itself
  * => any other error stands for the rest of the run
- * => returns 0, or -EAGAIN: the address space is changing, stop altogether
+ * => returns 0, or -EAGAIN: the address space is changing, stop altogether;
+ *    what has not been tried says so already
  */
 static int
 move_run(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
@@ -180,6 +222,8 @@ move_run(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
 			single = 1;
 			continue;
 		}
+		if (ret == -EAGAIN)
+			return (-EAGAIN);
 		if (ret > 0) {
 			n = ret < (long)n ? (uint32_t)ret : n;
 			a->pages_out = 1;
@@ -188,8 +232,6 @@ move_run(struct agent *a, uint64_t src, uint32_t pos, uint32_t npages)
 			n = ret == -EBUSY ? 1 : n;
 			set_status(a, pos, n, -ret);
 		}
-		if (ret == -EAGAIN)
-			return (-EAGAIN);
 		src += n * PAGE;
 		pos += n;
 		npages -= n;
@@ -202,21 +244,18 @@ do_move(struct agent *a)
 {
 	const struct pagerd_msg_move *m = &a->in.move;
 	uint32_t i, n, pos = 0;
-	int ret;
+	long ret = 0;
 
 	a->out.moved.seq = m->seq;
 	a->out.moved.npages = m->npages;
-	set_status(a, 0, PAGERD_STAGE_PAGES, 0);
-	if (m->flags & PAGERD_MOVE_EMPTY_FIRST)
-		empty_staging(a);
-	for (i = 0; i < m->nruns; i++) {
+	if ((m->flags & PAGERD_MOVE_EMPTY_FIRST) || !a->staging)
+		ret = open_staging(a);
+	set_status(a, 0, m->npages, ret < 0 ? -ret : EAGAIN);
+	set_status(a, m->npages, PAGERD_STAGE_PAGES - m->npages, 0);
+	for (i = 0; ret == 0 && i < m->nruns; i++) {
 		n = PAGERD_RUN_PAGES(m->runs[i]);
 		ret = move_run(a, PAGERD_RUN_ADDR(m->runs[i]), pos, n);
 		pos += n;
-		if (ret != 0) {
-			set_status(a, pos, m->npages - pos, EAGAIN);
-			break;
-		}
 	}
 	send_packet(a, &a->out.hdr, PAGERD_MSG_MOVED, sizeof(a->out.moved));
 }
@@ -319,9 +358,10 @@ is_hold(const struct agent *a, size_t len)
 }
 
 /*
- * The daemon asks for one thing at a time: what is behind HOLD or DROP can only
- * be RELEASE, or the end, and nobody waits for its answer any more.  Nobody
- * reads userfaultfd events either, and a fork would wait for that for ever.
+ * The daemon asks for one thing at a time: what is behind MOVE, HOLD or DROP
+ * can only be that it gives us up, and nobody waits for the answer any more.
+ * Nobody reads userfaultfd events either, and a fork would wait for that for
+ * ever.
  */
 int
 agent_is_late(const struct agent *a)
@@ -334,17 +374,16 @@ agent_is_late(const struct agent *a)
 }
 
 static void
-do_hold(struct agent *a, int sock, int device)
+do_hold(struct agent *a, int sock)
 {
 	const uint32_t seq = a->in.hold.seq;
 
 	if (agent_is_late(a)) {
 		sys1(SYS_close, sock);
-		sys1(SYS_close, device);
 		agent_send_done(a, seq, -ECANCELED);
 		return;
 	}
-	agent_send_done(a, seq, holder_start(a, sock, device));
+	agent_send_done(a, seq, holder_start(a, sock));
 }
 
 /*
@@ -380,7 +419,7 @@ receive_one(struct agent *a)
 		 control.hdr.cmsg_type == SCM_RIGHTS &&
 		 control.hdr.cmsg_len ==
 		     CMSG_LEN(PAGERD_HOLD_FDS * sizeof(int)))
-		do_hold(a, fds[0], fds[1]);
+		do_hold(a, fds[0]);
 	else
 		agent_lost(a);
 }
@@ -443,29 +482,49 @@ end_if_alone(const struct agent *a)
 }
 
 /*
+ * Nothing tells of a main thread that leaves before the others: a pidfd of that
+ * thread did from Linux 6.9 to 6.14, and since then does not (tried on 6.18).
+ * So now and then we look.  Rarely is enough: only the exit system call itself
+ * leads there, as when the last thread of a C library's returns, that ends the
+ * process.  What ends soon after its start, as such small programs do, is not
+ * kept waiting.
+ */
+static long
+seconds_to_look(const struct agent *a)
+{
+	if (a->nholders > 0)
+		return (REAP_SECONDS);
+	return (a->looked ? LOOK_SECONDS : LOOK_SOON_SECONDS);
+}
+
+static void
+look(struct agent *a)
+{
+	a->looked = 1;
+	end_if_alone(a);
+	holder_reap(a);
+}
+
+/*
  * wait_event: sleep until the daemon has sent something, or a thread of the
  * program has rung, and see to it
  *
- * => nothing tells of a main thread that leaves before the others (on 6.18
- *    not even a pidfd of that thread), so now and then we look, also while
- *    the daemon is busy with us; the slack lets the timer ride along with
- *    another wake-up of that CPU
+ * => looks around also while the daemon is busy with us; the slack lets the
+ *    timer ride along with another wake-up of that CPU
  */
 static void
 wait_event(struct agent *a)
 {
 	struct pollfd pfds[2];
-	struct timespec nap = { .tv_sec = LOOK_SECONDS };
+	struct timespec nap = { .tv_sec = seconds_to_look(a) };
 	long ret;
 
 	pfds[0].fd = a->sock;
-	pfds[1].fd = a->bell_fd; /* -1 is passed over */
+	pfds[1].fd = a->bells_open ? a->bell_fd : -1; /* is passed over */
 	pfds[0].events = pfds[1].events = POLLIN;
 	ret = sys5(SYS_ppoll, pfds, 2, &nap, NULL, 0);
-	if (ret == 0 || ++a->nevents % LOOK_EVENTS == 0) {
-		end_if_alone(a);
-		holder_reap(a);
-	}
+	if (ret == 0 || ++a->nevents % LOOK_EVENTS == 0)
+		look(a);
 	if (ret <= 0)
 		return;
 	if (pfds[1].revents != 0)
@@ -502,8 +561,8 @@ agent_main(void *arg)
 		set_phase(a, AGENT_FAILED);
 		agent_end_thread(0);
 	}
-	agent_bells_open(a);
-	agent_lockdown(a);
+	if (a->pages_out)
+		agent_arm(a);
 	set_phase(a, AGENT_RUNNING);
 	agent_serve(a);
 }

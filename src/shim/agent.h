@@ -8,8 +8,7 @@
  * shares neither descriptors nor working directory with the program.
  *
  *	area_start
- *	| guard | drop's stack | guard | stack | struct agent | staging | spare
- *|
+ *	| guard | drop's stack | guard | stack | agent | staging | spare |
  *
  * What waits for the daemon to have read an event, DROP, runs in a thread of
  * its own for as long as it takes: the agent must see the daemon's end.
@@ -99,16 +98,18 @@ struct agent {
 	/* agent */
 	int32_t pid;
 	int32_t sock;
-	int32_t stage_fd;  /* userfaultfd of the staging area */
 	int32_t main_fd;   /* userfaultfd of the program */
 	int32_t bell_fd;   /* of the doorbells, -1: nothing is announced */
 	int32_t pid_fd;    /* of the main thread, -1 if the kernel has none */
 	int32_t stat_fd;   /* /proc/self/stat, -1 if it could not be had */
 	uint32_t nevents;  /* when to look is counted by these */
+	uint8_t looked;    /* whether it is alone, once */
 	uint8_t pages_out; /* the daemon may hold pages of this process */
 	uint8_t released;  /* it holds none any more; atomic */
+	uint8_t staging;   /* the staging area is registered */
 	uint32_t nholders; /* forked and not seen to end */
 	int32_t holders[AGENT_HOLDERS_MAX];
+	uint8_t bells_open; /* they can be rung */
 	uint32_t bells_filled;
 	uint8_t bell_filled[DOORBELLS]; /* its page is there */
 	uint64_t drop_stack;            /* its upper end */
@@ -145,26 +146,26 @@ void agent_drop(struct agent *);
 
 /*
  * agent-handshake.c
- * => 0: READY came; the descriptors are open
+ * => 0: READY came; the descriptors are open, the doorbells can be armed
  * => -1: step, error and reason are set
+ * => all that agent_lockdown() takes is gone
  */
 int agent_handshake(struct agent *);
 
 /*
  * agent-handshake.c: the same for a holder, from userfaultfds to READY
- * => device is closed; 0 or -1
+ * => 0 or -1
  */
-int agent_hello(struct agent *, int device);
+int agent_hello(struct agent *);
 
 /*
  * agent-doorbell.c
  *
- * agent_bells_open: => armed at once if pages are out already
- * agent_arm: => new mappings are announced from now on
+ * agent_arm: => new mappings are announced from now on; most programs never get
+ *    there, so the bells are set up by the first call
  * agent_bells_answer: => whoever has rung goes on
  * agent_bells_renew: => bells that were used can be rung again
  */
-void agent_bells_open(struct agent *);
 void agent_arm(struct agent *);
 void agent_disarm(struct agent *);
 void agent_bells_answer(struct agent *);

@@ -22,7 +22,9 @@
 #define STACK_OFFSET (GUARD_OFFSET + PAGE)
 #define STATE_OFFSET (STACK_OFFSET + AGENT_STACK_PAGES * PAGE)
 #define STATE_LEN ((sizeof(struct agent) + PAGE - 1) / PAGE * PAGE)
-#define STAGE_OFFSET (STATE_OFFSET + STATE_LEN)
+/* Neighbours of the same kind would be joined whenever it is unregistered. */
+#define STAGE_GUARD_OFFSET (STATE_OFFSET + STATE_LEN)
+#define STAGE_OFFSET (STAGE_GUARD_OFFSET + PAGE)
 #define SPARE_OFFSET (STAGE_OFFSET + PAGERD_STAGE_PAGES * PAGE)
 #define SPARE_LEN (PAGERD_STAGE_PAGES * PAGE)
 #define AREA_LEN (SPARE_OFFSET + SPARE_LEN)
@@ -57,6 +59,8 @@ area_map(void)
 	if (sys3(SYS_madvise, area, AREA_LEN, MADV_DONTFORK) < 0 ||
 	    sys3(SYS_mprotect, area, PAGE, PROT_NONE) < 0 ||
 	    sys3(SYS_mprotect, area + GUARD_OFFSET, PAGE, PROT_NONE) < 0 ||
+	    sys3(SYS_mprotect, area + STAGE_GUARD_OFFSET, PAGE, PROT_NONE) <
+		0 ||
 	    sys3(SYS_mprotect, area + SPARE_OFFSET, SPARE_LEN, PROT_NONE) < 0) {
 		sys2(SYS_munmap, area, AREA_LEN);
 		return (NULL);
@@ -67,7 +71,7 @@ area_map(void)
 	a->hello.stage_start = (uintptr_t)area + STAGE_OFFSET;
 	a->drop_stack = (uintptr_t)area + GUARD_OFFSET;
 	a->spare = (uintptr_t)area + SPARE_OFFSET;
-	a->sock = a->stage_fd = a->main_fd = a->bell_fd = -1;
+	a->sock = a->main_fd = a->bell_fd = -1;
 	a->pid_fd = a->stat_fd = -1;
 	return (a);
 }

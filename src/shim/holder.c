@@ -13,8 +13,8 @@
 static void
 close_all(struct agent *a)
 {
-	int32_t *const fds[] = { &a->stage_fd, &a->main_fd, &a->bell_fd,
-		&a->pid_fd, &a->stat_fd };
+	int32_t *const fds[] = { &a->main_fd, &a->bell_fd, &a->pid_fd,
+		&a->stat_fd };
 	size_t i;
 
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -47,8 +47,7 @@ find_out(struct agent *a)
  *    calls that are left to it know only that
  * => whatever goes wrong ends it: the daemon sees the connection go
  */
-static void __attribute__((noreturn))
-holder_main(struct agent *a, int sock, int device)
+static void __attribute__((noreturn)) holder_main(struct agent *a, int sock)
 {
 	sys2(SYS_prctl, PR_SET_NAME, "pagerd-holder");
 	close_all(a);
@@ -56,11 +55,12 @@ holder_main(struct agent *a, int sock, int device)
 		sys1(SYS_close, sock);
 		a->nholders = 0;
 		a->pages_out = 0;
+		a->staging = 0;
 		a->drop.tid = 0; /* it may have been ending */
 		a->pid = (int32_t)sys0(SYS_getpid);
 		a->hello.kind = PAGERD_HELLO_HOLD;
 		a->hello.agent_tid = (uint32_t)a->pid;
-		if (find_out(a) == 0 && agent_hello(a, device) == 0)
+		if (find_out(a) == 0 && agent_hello(a) == 0)
 			agent_serve(a);
 	}
 	for (;;)
@@ -72,7 +72,7 @@ holder_main(struct agent *a, int sock, int device)
  * holds is the daemon's already.
  */
 static long
-fork_here(struct agent *a, int sock, int device)
+fork_here(struct agent *a, int sock)
 {
 	const uint64_t area = a->hello.area_start, len = a->hello.area_len;
 	long pid;
@@ -82,23 +82,22 @@ fork_here(struct agent *a, int sock, int device)
 		return (pid);
 	pid = sys5(SYS_clone, 0, 0, 0, 0, 0);
 	if (pid == 0)
-		holder_main(a, sock, device);
+		holder_main(a, sock);
 	sys3(SYS_madvise, area, len, MADV_DONTFORK);
 	return (pid);
 }
 
 long
-holder_start(struct agent *a, int sock, int device)
+holder_start(struct agent *a, int sock)
 {
 	long pid = -EAGAIN;
 
 	holder_reap(a);
 	if (a->nholders < AGENT_HOLDERS_MAX)
-		pid = fork_here(a, sock, device);
+		pid = fork_here(a, sock);
 	if (pid > 0)
 		a->holders[a->nholders++] = (int32_t)pid;
 	sys1(SYS_close, sock);
-	sys1(SYS_close, device);
 	return (pid < 0 ? pid : 0);
 }
 

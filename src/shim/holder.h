@@ -16,13 +16,12 @@
 #include "agent.h"
 
 /*
- * holder_start: agent thread; sock and device are taken over
+ * holder_start: agent thread; sock is taken over
  *
- * => sock is the holder's connection to the daemon, device an open
- *    /dev/userfaultfd
+ * => sock is the holder's connection to the daemon
  * => 0: it is there and will say HELLO; -errno
  */
-long holder_start(struct agent *, int sock, int device);
+long holder_start(struct agent *, int sock);
 
 /* => those that have ended are no zombies any more */
 void holder_reap(struct agent *);

@@ -8,6 +8,8 @@
  * userfaultfd from the kernel and serves its faults all the same.  Nothing of
  * the program's is changed: descriptors, signals, environment, errno.
  */
+#include <sys/mman.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,8 +19,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <sys/mman.h>
 
 #include "agent.h"
 #include "area.h"
@@ -224,7 +224,7 @@ unmap:
  *
  * => reading the anchor waits for the daemon, which answers with who we are;
  *    it reads zero if nobody serves us, as after RELEASE
- * => the anchor is empty again afterwards, for our own children
+ * => our own children find it empty again (MADV_WIPEONFORK)
  */
 static void
 start_child_agent(void)
@@ -243,7 +243,6 @@ start_child_agent(void)
 		memcpy(a->hello.space_token, anchor->space_token,
 		    PAGERD_TOKEN_BYTES);
 	}
-	sys3(SYS_madvise, shim.anchor, PAGERD_PAGE_SIZE, MADV_DONTNEED);
 	if (a != NULL && area_start(a) != 0)
 		area_unmap(a);
 }
@@ -278,6 +277,7 @@ start_managed(const char *path, const char *group)
 		write_stderr(no_fork, sizeof(no_fork) - 1);
 	restore_signals(&old);
 }
+
 static void __attribute__((constructor)) shim_init(void)
 {
 	const char *path = secure_getenv(PAGERD_ENV_SOCKET);

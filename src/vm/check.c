@@ -22,7 +22,7 @@ struct check {
 	void (*report)(void *ctx, const char *line);
 	void *ctx;
 	int problems;
-	uint64_t live_slots;
+	uint64_t live_slots, resident_slots;
 	uint64_t owned_slots;
 	uint32_t *blocks;  /* references found, by index */
 	uint32_t *objects; /* regions found, by index */
@@ -88,6 +88,7 @@ check_slots(struct check *c, uint64_t pos, uint64_t n, uint64_t owned,
 		check_slot(c, at + ((i - pos) << PAGE_SHIFT), sm->slots[i]);
 		counts_add(&sum, sm->slots[i], 1);
 		c->live_slots++;
+		c->resident_slots += slot_resident(sm->slots[i]);
 	}
 	return sum;
 }
@@ -401,10 +402,16 @@ static void
 check_slotmap(struct check *c)
 {
 	const struct slotmap *sm = &c->vm->slots;
-	uint64_t live = 0;
+	uint64_t live = 0, resident = 0;
 
-	for (uint64_t i = 0; i * SLOT_CHUNK < sm->high; i++)
-		live += sm->live[i];
+	for (uint64_t i = 0; i * SLOT_CHUNK < sm->high; i++) {
+		live += sm->chunks[i].live;
+		resident += sm->chunks[i].resident;
+	}
+	if (resident != c->resident_slots)
+		problem(c, "I9: %llu slots resident, not %llu",
+		    (unsigned long long)c->resident_slots,
+		    (unsigned long long)resident);
 	if (live != c->live_slots)
 		problem(c, "I9: %llu slots in use, not %llu",
 		    (unsigned long long)c->live_slots,

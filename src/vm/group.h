@@ -22,7 +22,7 @@ struct group_record { /* truth */
 	uint64_t in_use;
 	uint64_t limit_bytes; /* 0: none */
 	uint32_t uid;
-	uint32_t reserved;
+	uint32_t stack; /* of stores, where its pages go */
 	uint8_t token[TOKEN_BYTES];
 	char name[GROUP_NAME_BYTES];
 };
@@ -35,11 +35,9 @@ struct group { /* index */
 	uint32_t nspaces;
 	TAILQ_HEAD(, object) objects; /* whose frames count here */
 	struct counts counts;         /* of spaces and objects */
-	/*
-	 * Recency (reclaim.c): pages are stamped with epoch when they are
-	 * installed; the sweep takes those at least min_age epochs old.
-	 */
-	uint8_t epoch;
+	/* Of reclaim.c: what pages are stamped with, and what is old. */
+	uint16_t epoch;
+	uint16_t aged; /* the epoch in which min_age changed */
 	uint8_t min_age;
 	uint64_t installs; /* since the epoch began */
 };

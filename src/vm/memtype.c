@@ -23,8 +23,8 @@ keep_unless_written(const struct vm *vm, const struct region *r, uint64_t page,
     enum access access)
 {
 	(void)vm;
-	(void)page;
-	return access == ACCESS_READ && !r->readahead.write;
+	return access == ACCESS_READ && !r->readahead.write &&
+	       habit_keeps(&r->habit, page);
 }
 
 enum leave

@@ -315,10 +315,10 @@ object_set(struct vm *vm, struct object *o, uint64_t page, uint64_t slot)
 		physblock_unref(vm, slot_block(old));
 }
 
-static uint8_t
-epoch(const struct object *o)
+static uint32_t
+comes(const struct vm *vm, const struct object *o, uint64_t page)
 {
-	return o->group != NULL ? o->group->epoch : 0;
+	return reclaim_comes(o->group, object_slot(vm, o, page));
 }
 
 void
@@ -330,7 +330,8 @@ object_forget(struct vm *vm, struct object *o, uint64_t page)
 void
 object_resident(struct vm *vm, struct object *o, uint64_t page)
 {
-	object_set(vm, o, page, slot_make(SLOT_RESIDENT, 0, epoch(o), false));
+	object_set(vm, o, page,
+	    slot_make(SLOT_RESIDENT, 0, comes(vm, o, page), false));
 }
 
 void
@@ -340,7 +341,7 @@ object_clean(struct vm *vm, struct object *o, uint64_t page)
 
 	ASSERT(block != 0);
 	object_set(vm, o, page,
-	    slot_make(SLOT_RESIDENT, block, epoch(o), true));
+	    slot_make(SLOT_RESIDENT, block, comes(vm, o, page), true));
 }
 
 void
@@ -355,31 +356,34 @@ object_filled(struct vm *vm, struct object *o, uint64_t page, bool keep)
 void
 object_out(struct vm *vm, struct object *o, uint64_t page, uint32_t block)
 {
+	uint64_t slot = object_slot(vm, o, page);
+
 	if (block == 0)
-		block = slot_block(object_slot(vm, o, page));
+		block = slot_block(slot);
 	ASSERT(block != 0);
-	object_set(vm, o, page, slot_make(SLOT_OUT, block, 0, false));
+	object_set(vm, o, page,
+	    slot_make(SLOT_OUT, block, reclaim_goes(o->group, slot), false));
 }
 
 static void
-stamp(struct vm *vm, struct object *o, uint64_t page, uint8_t age)
+stamp(struct vm *vm, struct object *o, uint64_t page, uint32_t stamp)
 {
 	uint64_t slot = object_slot(vm, o, page);
 
-	if (slot_state(slot) == SLOT_RESIDENT)
+	if (slot_resident(slot))
 		object_set(vm, o, page,
-		    slot_make(SLOT_RESIDENT, slot_block(slot), age,
+		    slot_make(SLOT_RESIDENT, slot_block(slot), stamp,
 			slot_protected(slot)));
 }
 
 void
 object_restamp(struct vm *vm, struct object *o, uint64_t page)
 {
-	stamp(vm, o, page, epoch(o));
+	stamp(vm, o, page, comes(vm, o, page));
 }
 
 void
 object_age(struct vm *vm, struct object *o, uint64_t page)
 {
-	stamp(vm, o, page, (uint8_t)(epoch(o) - RECLAIM_MAX_AGE));
+	stamp(vm, o, page, reclaim_cold(o->group));
 }

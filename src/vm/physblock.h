@@ -24,8 +24,12 @@ enum where_kind {
 
 #define WHERE_DATA_BITS 56
 
-struct physblock {      /* truth */
-	uint64_t where; /* kind (3 bits), backend (5 bits), data (56 bits) */
+/* Of a STORED block: it was stored, or asked for, not long ago (tiers.c). */
+#define WHERE_YOUNG (UINT64_C(1) << 63)
+
+struct physblock { /* truth */
+	/* young (1 bit), kind (2 bits), backend (5 bits), data (56 bits) */
+	uint64_t where;
 };
 
 static inline uint64_t
@@ -38,7 +42,7 @@ where_make(enum where_kind kind, unsigned int backend, uint64_t data)
 static inline enum where_kind
 where_kind(uint64_t where)
 {
-	return (enum where_kind)(where >> 61);
+	return (enum where_kind)(where >> 61 & 3);
 }
 
 static inline unsigned int

@@ -29,21 +29,35 @@ readahead_took(struct region *r, uint64_t page, uint32_t n)
 	r->readahead.next = page + n;
 }
 
-uint32_t
-readahead_window(const struct vm *vm, struct region *r, uint64_t page,
-    uint32_t max)
+/* => pages from page on that are in that state, as many as the stream goes */
+static uint32_t
+stream(const struct vm *vm, const struct region *r, struct readahead *ra,
+    uint64_t page, uint32_t max, enum slot_state state)
 {
-	struct readahead *ra = &r->readahead;
 	uint32_t window = window_next(ra, page), n = 1;
 
 	if (window > max)
 		window = max;
 	while (n < window && page + n < r->rec->npages &&
-	       slot_state(region_slot(vm, r, page + n)) == SLOT_OUT)
+	       slot_state(region_slot(vm, r, page + n)) == state)
 		n++;
 	if (page != ra->next)
 		ra->write = false;
 	ra->window = window;
 	ra->next = page + n;
 	return n;
+}
+
+uint32_t
+readahead_window(const struct vm *vm, struct region *r, uint64_t page,
+    uint32_t max)
+{
+	return stream(vm, r, &r->readahead, page, max, SLOT_OUT);
+}
+
+uint32_t
+readahead_first(const struct vm *vm, struct region *r, uint64_t page,
+    uint32_t max)
+{
+	return stream(vm, r, &r->first, page, max, SLOT_UNKNOWN);
 }

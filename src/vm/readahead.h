@@ -24,6 +24,10 @@ struct vm;
 uint32_t readahead_window(const struct vm *, struct region *, uint64_t page,
     uint32_t max);
 
+/* => the same for pages never touched, which are UNKNOWN; r->first */
+uint32_t readahead_first(const struct vm *, struct region *, uint64_t page,
+    uint32_t max);
+
 /*
  * The same for the pages of an object, where looking and remembering are two
  * steps: first they are brought into memory, then into the client.

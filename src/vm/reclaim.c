@@ -4,18 +4,95 @@
 
 #include "vm.h"
 
+#define EPOCHS 32u /* a limit of pages comes in so many */
+#define CALM 8u    /* of these without change, and min_age goes up */
+
+/* => what its level changes by when a page comes back after so many epochs */
+static int
+lesson(uint16_t out)
+{
+	if (out < EPOCHS / 16)
+		return 3;
+	if (out < EPOCHS / 4)
+		return 2;
+	if (out < EPOCHS)
+		return 1;
+	return out < 4 * EPOCHS ? -1 : -3;
+}
+
+static uint16_t
+now(const struct group *g)
+{
+	return g != NULL ? g->epoch : 0;
+}
+
+static uint32_t
+stamp(unsigned int epoch, unsigned int level)
+{
+	return (uint16_t)epoch | level << 16;
+}
+
+static unsigned int
+level_back(const struct group *g, uint64_t slot)
+{
+	uint16_t out = (uint16_t)(now(g) - slot_age(slot));
+	int level = (int)slot_level(slot) + lesson(out);
+
+	if (level < 0)
+		return 0;
+	return level < (int)RECLAIM_MAX_LEVEL ? (unsigned int)level
+					      : RECLAIM_MAX_LEVEL;
+}
+
+uint32_t
+reclaim_comes(const struct group *g, uint64_t slot)
+{
+	switch (slot_state(slot)) {
+	case SLOT_RESIDENT:
+		return stamp(now(g), slot_level(slot));
+	case SLOT_OUT:
+		return stamp(now(g), level_back(g, slot));
+	case SLOT_UNKNOWN:
+		break;
+	}
+	return stamp(now(g), RECLAIM_FIRST_LEVEL);
+}
+
+uint32_t
+reclaim_goes(const struct group *g, uint64_t slot)
+{
+	switch (slot_state(slot)) {
+	case SLOT_RESIDENT:
+		return stamp(now(g), slot_level(slot));
+	case SLOT_OUT:
+		return slot_stamp(slot);
+	case SLOT_UNKNOWN: /* it was never seen here: not a moment ago */
+		break;
+	}
+	return stamp(now(g) - EPOCHS, RECLAIM_FIRST_LEVEL);
+}
+
+uint32_t
+reclaim_cold(const struct group *g)
+{
+	return stamp(now(g) - RECLAIM_MAX_AGE, 0);
+}
+
 void
 reclaim_installed(struct group *g, uint64_t n)
 {
-	uint64_t step = g->marks.limit / 8;
+	uint64_t step = g->marks.limit / EPOCHS + 1;
 
 	g->installs += n;
 	if (g->installs < step)
 		return;
-	g->installs = 0;
-	g->epoch++;
-	if (g->min_age < RECLAIM_MAX_AGE)
+	g->epoch = (uint16_t)(g->epoch + g->installs / step);
+	g->installs %= step;
+	if (g->min_age < RECLAIM_MAX_AGE &&
+	    (uint16_t)(g->epoch - g->aged) >= CALM) {
 		g->min_age++;
+		g->aged = g->epoch;
+	}
 }
 
 int
@@ -24,12 +101,14 @@ reclaim_lower(struct group *g)
 	if (g->min_age == 0)
 		return 0;
 	g->min_age--;
+	g->aged = g->epoch;
 	return 1;
 }
 
 struct sweep {
-	struct vm *vm;
-	const struct group *group;
+	const struct vm *vm;
+	uint16_t epoch;
+	uint16_t min_age[RECLAIM_MAX_LEVEL + 1]; /* by level */
 	uint32_t want, max;
 	bool pinned;  /* some pages of the object are: look at each */
 	enum way way; /* of the victims; WAY_NONE: there are none yet */
@@ -37,13 +116,36 @@ struct sweep {
 	uint32_t nvictims, npages;
 };
 
+static void
+sweep_begin(struct sweep *s, const struct group *g)
+{
+	if (g == NULL) /* no page is too young */
+		return;
+	s->epoch = g->epoch;
+	for (unsigned int level = 0; level <= RECLAIM_MAX_LEVEL; level++)
+		s->min_age[level] = (uint16_t)(g->min_age << level);
+}
+
 static bool
 is_victim(const struct sweep *s, uint64_t slot)
 {
-	if (slot_state(slot) != SLOT_RESIDENT)
-		return false;
-	return s->group == NULL ||
-	       (uint8_t)(s->group->epoch - slot_age(slot)) >= s->group->min_age;
+	uint16_t age = (uint16_t)(s->epoch - slot_age(slot));
+
+	return slot_resident(slot) && age >= s->min_age[slot_level(slot)];
+}
+
+/* => the first slot of [pos, end) whose page is to leave, or end */
+static uint64_t
+next_victim(const struct sweep *s, uint64_t pos, uint64_t end)
+{
+	const struct slotmap *sm = &s->vm->slots;
+	uint64_t stop;
+
+	while ((pos = slotmap_resident(sm, pos, end, &stop)) < end)
+		for (; pos < stop; pos++)
+			if (is_victim(s, sm->slots[pos]))
+				return pos;
+	return end;
 }
 
 /* => false: there is no room for another run */
@@ -71,14 +173,13 @@ sweep_region(struct sweep *s, const struct region *r, uint64_t from,
     uint64_t to)
 {
 	uint64_t page = region_page(r, from), end = region_page(r, to);
+	uint64_t base = r->rec->slots;
 	enum way way = r->memtype->way;
 
 	for (; s->npages < s->want; page++) {
-		page = region_next(s->vm, r, page, end);
+		page = next_victim(s, base + page, base + end) - base;
 		if (page == end)
 			return to;
-		if (!is_victim(s, region_slot(s->vm, r, page)))
-			continue;
 		if ((s->way != WAY_NONE && s->way != way) ||
 		    !take(s, region_addr(r, page)))
 			break;
@@ -112,13 +213,12 @@ uint32_t
 reclaim_pick(struct vm *vm, struct space *sp, uint32_t want,
     struct victim *victims, uint32_t max, uint32_t *npages, enum way *way)
 {
-	struct sweep s = { .vm = vm,
-		.group = sp->group,
-		.want = want,
-		.max = max,
-		.victims = victims };
+	struct sweep s = {
+		.vm = vm, .want = want, .max = max, .victims = victims
+	};
 	uint64_t start = sp->hand;
 
+	sweep_begin(&s, sp->group);
 	sp->hand = sweep_range(&s, sp, start, UINT64_MAX);
 	if (sp->hand == UINT64_MAX)
 		sp->hand = sweep_range(&s, sp, 0, start);
@@ -132,14 +232,13 @@ static uint64_t
 sweep_object(struct sweep *s, const struct object *o, uint64_t from,
     uint64_t to)
 {
-	uint64_t page = from;
+	uint64_t page = from, base = o->rec->slots;
 
 	for (; s->npages < s->want; page++) {
-		page = object_next(s->vm, o, page, to);
+		page = next_victim(s, base + page, base + to) - base;
 		if (page == to)
 			return to;
-		if (is_victim(s, object_slot(s->vm, o, page)) &&
-		    (!s->pinned ||
+		if ((!s->pinned ||
 			object_leave(s->vm, o, page) != LEAVE_STAY) &&
 		    !take(s, page << PAGE_SHIFT))
 			break;
@@ -152,13 +251,13 @@ reclaim_pick_object(struct vm *vm, struct object *o, uint32_t want,
     struct victim *victims, uint32_t max, uint32_t *npages)
 {
 	struct sweep s = { .vm = vm,
-		.group = o->group,
 		.want = want,
 		.max = max,
 		.pinned = object_is_pinned(o),
 		.victims = victims };
 	uint64_t start = o->hand, n = o->rec->npages;
 
+	sweep_begin(&s, o->group);
 	o->hand = sweep_object(&s, o, start, n);
 	if (o->hand == n)
 		o->hand = sweep_object(&s, o, 0, start);

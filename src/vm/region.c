@@ -136,7 +136,7 @@ region_split(struct vm *vm, struct region *r, uint64_t page,
 	right->rec->id = vm->next_region_id++;
 	r->rec->npages = page;
 	r->rec->capacity = page;
-	r->readahead = (struct readahead){ 0 };
+	r->readahead = r->first = (struct readahead){ 0 };
 	for (p = 0; (p = region_next(vm, right, p, right->rec->npages)) <
 		    right->rec->npages;
 	     p++) {
@@ -260,21 +260,25 @@ region_forgets_to_zero(const struct region *r)
 	return r->object == NULL;
 }
 
+static uint32_t
+comes(const struct vm *vm, const struct region *r, uint64_t page)
+{
+	return reclaim_comes(r->space->group, region_slot(vm, r, page));
+}
+
 void
 region_resident(struct vm *vm, struct region *r, uint64_t page)
 {
-	drop(vm,
-	    region_set(vm, r, page,
-		slot_make(SLOT_RESIDENT, 0, r->space->group->epoch, false)));
+	drop(vm, region_set(vm, r, page,
+		     slot_make(SLOT_RESIDENT, 0, comes(vm, r, page), false)));
 }
 
 void
 region_found(struct vm *vm, struct region *r, uint64_t page)
 {
-	uint8_t age = (uint8_t)(r->space->group->epoch - RECLAIM_MAX_AGE);
-
-	drop(vm,
-	    region_set(vm, r, page, slot_make(SLOT_RESIDENT, 0, age, false)));
+	drop(vm, region_set(vm, r, page,
+		     slot_make(SLOT_RESIDENT, 0, reclaim_cold(r->space->group),
+			 false)));
 }
 
 void
@@ -284,7 +288,7 @@ region_clean(struct vm *vm, struct region *r, uint64_t page)
 
 	ASSERT(block != 0);
 	(void)region_set(vm, r, page,
-	    slot_make(SLOT_RESIDENT, block, r->space->group->epoch, true));
+	    slot_make(SLOT_RESIDENT, block, comes(vm, r, page), true));
 }
 
 void
@@ -318,7 +322,7 @@ region_kept(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
 
 	ASSERT(block != 0 && slot_state(slot) == SLOT_RESIDENT);
 	drop(vm, region_set(vm, r, page,
-		     slot_make(SLOT_RESIDENT, block, slot_age(slot), true)));
+		     slot_make(SLOT_RESIDENT, block, slot_stamp(slot), true)));
 }
 
 void
@@ -328,7 +332,7 @@ region_protect_page(struct vm *vm, struct region *r, uint64_t page)
 
 	if (slot_state(slot) == SLOT_RESIDENT)
 		(void)region_set(vm, r, page,
-		    slot_make(SLOT_RESIDENT, slot_block(slot), slot_age(slot),
+		    slot_make(SLOT_RESIDENT, slot_block(slot), slot_stamp(slot),
 			true));
 }
 
@@ -344,12 +348,15 @@ region_protect(struct vm *vm, struct region *r)
 void
 region_out(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
 {
-	uint32_t old = slot_block(region_slot(vm, r, page));
+	uint64_t slot = region_slot(vm, r, page);
+	uint32_t old = slot_block(slot);
 
 	if (block == 0)
 		block = old;
 	ASSERT(block != 0);
-	(void)region_set(vm, r, page, slot_make(SLOT_OUT, block, 0, false));
+	(void)region_set(vm, r, page,
+	    slot_make(SLOT_OUT, block, reclaim_goes(r->space->group, slot),
+		false));
 	if (block != old)
 		drop(vm, old);
 }
@@ -361,7 +368,7 @@ region_rebind(struct vm *vm, struct region *r, uint64_t page, uint32_t block)
 
 	ASSERT(block != 0 && slot_block(slot) != 0);
 	drop(vm, region_set(vm, r, page,
-		     slot_make(slot_state(slot), block, slot_age(slot),
+		     slot_make(slot_state(slot), block, slot_stamp(slot),
 			 slot_protected(slot))));
 }
 
@@ -375,26 +382,26 @@ region_copy_slot(struct vm *vm, struct region *r, uint64_t page, uint64_t slot)
 }
 
 static void
-stamp(struct vm *vm, struct region *r, uint64_t page, uint8_t age)
+stamp(struct vm *vm, struct region *r, uint64_t page, uint32_t stamp)
 {
 	uint64_t slot = region_slot(vm, r, page);
 
-	if (slot_state(slot) == SLOT_RESIDENT)
+	if (slot_resident(slot))
 		(void)region_set(vm, r, page,
-		    slot_make(SLOT_RESIDENT, slot_block(slot), age,
+		    slot_make(SLOT_RESIDENT, slot_block(slot), stamp,
 			slot_protected(slot)));
 }
 
 void
 region_restamp(struct vm *vm, struct region *r, uint64_t page)
 {
-	stamp(vm, r, page, r->space->group->epoch);
+	stamp(vm, r, page, comes(vm, r, page));
 }
 
 void
 region_age(struct vm *vm, struct region *r, uint64_t page)
 {
-	stamp(vm, r, page, (uint8_t)(r->space->group->epoch - RECLAIM_MAX_AGE));
+	stamp(vm, r, page, reclaim_cold(r->space->group));
 }
 
 uint64_t

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "counts.h"
+#include "habit.h"
 #include "slot.h"
 
 struct memtype;
@@ -56,6 +57,8 @@ struct region {                /* index */
 	struct object *template;      /* of a snapshot: what clones map */
 	struct counts counts;         /* of its own slots */
 	struct readahead readahead;
+	struct readahead first; /* touches */
+	struct habit habit;
 };
 
 RB_HEAD(region_tree, region);

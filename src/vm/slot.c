@@ -27,11 +27,11 @@ slotmap_map(struct slotmap *sm)
 	if (p == MAP_FAILED)
 		return -errno;
 	sm->slots = p;
-	p = mmap(NULL, nchunks * sizeof(*sm->live), PROT_READ | PROT_WRITE,
+	p = mmap(NULL, nchunks * sizeof(*sm->chunks), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	sm->live = p;
+	sm->chunks = p;
 	return 0;
 }
 
@@ -55,9 +55,9 @@ slotmap_open(struct slotmap *sm, uint64_t nslots)
 void
 slotmap_close(struct slotmap *sm)
 {
-	if (sm->live != NULL)
-		(void)munmap(sm->live,
-		    sm->nslots / SLOT_CHUNK * sizeof(*sm->live));
+	if (sm->chunks != NULL)
+		(void)munmap(sm->chunks,
+		    sm->nslots / SLOT_CHUNK * sizeof(*sm->chunks));
 	if (sm->slots != NULL)
 		(void)munmap(sm->slots, sm->nslots * sizeof(*sm->slots));
 	if (sm->fd > 0)
@@ -114,9 +114,11 @@ void
 slotmap_set(struct slotmap *sm, uint64_t pos, uint64_t slot)
 {
 	uint64_t *old = &sm->slots[pos];
-	uint16_t *live = &sm->live[pos / SLOT_CHUNK];
+	struct slot_chunk *c = &sm->chunks[pos / SLOT_CHUNK];
 
-	*live = (uint16_t)(*live + (slot != 0) - (*old != 0));
+	c->live = (uint16_t)(c->live + (slot != 0) - (*old != 0));
+	c->resident =
+	    (uint16_t)(c->resident + slot_resident(slot) - slot_resident(*old));
 	__atomic_store_n(old, slot, __ATOMIC_RELEASE);
 }
 
@@ -128,7 +130,7 @@ slotmap_next(const struct slotmap *sm, uint64_t pos, uint64_t end)
 
 		if (stop > end)
 			stop = end;
-		if (sm->live[pos / SLOT_CHUNK] == 0) {
+		if (sm->chunks[pos / SLOT_CHUNK].live == 0) {
 			pos = stop;
 			continue;
 		}
@@ -137,6 +139,20 @@ slotmap_next(const struct slotmap *sm, uint64_t pos, uint64_t end)
 				return pos;
 	}
 	return end;
+}
+
+uint64_t
+slotmap_resident(const struct slotmap *sm, uint64_t pos, uint64_t end,
+    uint64_t *stop)
+{
+	while (pos < end && sm->chunks[pos / SLOT_CHUNK].resident == 0)
+		pos = (pos / SLOT_CHUNK + 1) * SLOT_CHUNK;
+	if (pos >= end)
+		return end;
+	*stop = (pos / SLOT_CHUNK + 1) * SLOT_CHUNK;
+	if (*stop > end)
+		*stop = end;
+	return pos;
 }
 
 uint64_t

@@ -429,7 +429,7 @@ space_move_region(struct vm *vm, struct space *sp, struct region *r,
 	RB_REMOVE(region_tree, &sp->regions, r);
 	sp->nregions--;
 	r->rec->start += delta;
-	r->readahead = (struct readahead){ 0 };
+	r->readahead = r->first = (struct readahead){ 0 };
 	space_insert(sp, r);
 	space_insert(sp, rest);
 	return 0;

@@ -36,6 +36,7 @@ PAGE = 4096
 WELCOME, HELLO, READY, REFUSED, DONE = 1, 2, 3, 4, 9
 EXEC, FORK = 1, 2
 WISH_CHILD, WISH_SCAN, WISH_OVER, WISH_MODEL, WISH_ANSWER = 1, 2, 3, 4, 5
+VERSION = 3
 HEADER = struct.Struct('=HHI')
 HELLO_BODY = struct.Struct('=II16s16sQQQQQ')
 REQUEST, REPLY = 12, 13
@@ -48,7 +49,7 @@ ARENA = 0x200000000000
 PR_SET_DUMPABLE = 4
 USERFAULTFD_IOC_NEW = 0xaa00
 FILES = ('self/mem', 'self/pagemap', 'self/maps', 'self/smaps',
-         'thread-self/statm')
+         'self/smaps_rollup', 'thread-self/statm')
 
 PAGERD = NOTIFY = None
 
@@ -122,7 +123,7 @@ class Client:
         self.sock.settimeout(WAIT)
         self.sock.connect(path)
         data, fds, flags, _ = socket.recv_fds(self.sock, 64, 4)
-        assert HEADER.unpack(data) == (1, WELCOME, 8), data
+        assert HEADER.unpack(data) == (VERSION, WELCOME, 8), data
         assert len(fds) == 1 and flags & socket.MSG_CTRUNC == 0
         self.device = fds[0]
         self.area = mmap.mmap(-1, 2 * MIB, mmap.MAP_PRIVATE)
@@ -136,15 +137,13 @@ class Client:
         return address
 
     def fds(self, kind=EXEC):
-        uffd = lambda: fcntl.ioctl(self.device, USERFAULTFD_IOC_NEW,
-                                   os.O_CLOEXEC)
-        fds = [uffd()]
-        fds += [os.open('/proc/' + f, os.O_RDONLY) for f in FILES]
+        fds = [os.open('/proc/' + f, os.O_RDONLY) for f in FILES]
         if kind == EXEC:
-            fds.append(uffd())
+            fds.append(fcntl.ioctl(self.device, USERFAULTFD_IOC_NEW,
+                                   os.O_CLOEXEC))
         return fds
 
-    def packet(self, token, kind=EXEC, space=0, version=1, **change):
+    def packet(self, token, kind=EXEC, space=0, version=VERSION, **change):
         area = self.address(self.area)
         v = dict(kind=kind, tid=0, token=bytes.fromhex(token),
                  space_token=b'', space=space, area=area, length=2 * MIB,
@@ -175,7 +174,8 @@ class Client:
         return kind, struct.unpack('=Q', data[8:16])[0]
 
     def wish(self, what):
-        self.sock.send(HEADER.pack(1, DONE, 16) + struct.pack('=Ii', 0, what))
+        self.sock.send(HEADER.pack(VERSION, DONE, 16) +
+                       struct.pack('=Ii', 0, what))
 
     def close(self):
         self.sock.close()
@@ -198,12 +198,12 @@ class Session:
         if sock is None:
             self.sock.connect(path)
             data, fds, _, _ = socket.recv_fds(self.sock, 64, 4)
-            assert HEADER.unpack(data) == (1, WELCOME, 8), data
+            assert HEADER.unpack(data) == (VERSION, WELCOME, 8), data
             os.close(fds[0])
 
     @staticmethod
     def packet(op, name=b'', flags=0, addr=0, length=0, offset=0, *,
-               version=1, kind=REQUEST):
+               version=VERSION, kind=REQUEST):
         body = REQUEST_BODY.pack(op, flags, ARENA, 1 << 40, addr, length,
                                  offset, name)
         return HEADER.pack(version, kind, 8 + len(body)) + body
@@ -217,7 +217,7 @@ class Session:
         if not data:
             raise EOFError
         assert flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC) == 0
-        assert HEADER.unpack(data[:8]) == (1, REPLY, len(data)), data
+        assert HEADER.unpack(data[:8]) == (VERSION, REPLY, len(data)), data
         values = REPLY_BODY.unpack(data[8:])
         reply = dict(zip(('result', 'flags', 'addr', 'len', 'offset',
                           'region', 'resident', 'out', 'shared', 'users'),
@@ -403,6 +403,31 @@ class Command(unittest.TestCase):
                 '--private', '--socket-dir', d, '--store', 'floppy'))
             self.assertIn('floppy', text)
             self.assertEqual(os.listdir(d), [])
+
+    def test_bad_stores(self):
+        bad = {
+            '[daemon]\nstore = fats\n[store fast]\nspec = ram\n': (
+                'store default, tier 0', "'fats'", 'these: default, fast'),
+            '[store a]\nspec = ram\n[store b]\nspec = ram,floppy:x,ram\n': (
+                'store b, tier 1', "'floppy'"),
+            '[group g]\nstore = b\n[store a]\nspec = ram\n': (
+                'group g', '"b"', 'one of default, a'),
+            '[store a]\nspec = ram,\n': (':2: tier 1 has no name',),
+            ''.join(f'[store s{i}]\nspec = ram, ram\n'
+                    for i in range(16)): ('33 tiers', '31'),
+            '[store a]\nspec = http://u:secret@h,nbdx://u:secret@h,\n': (
+                'tier 2',)}
+        with tempfile.TemporaryDirectory() as d:
+            for config, texts in bad.items():
+                path = os.path.join(d, 'config')
+                with open(path, 'w', encoding='ascii') as f:
+                    f.write(config)
+                line = self.one_line(self.run_it(
+                    '--config', path, '--socket-dir', d))
+                for text in texts:
+                    self.assertIn(text, line)
+                self.assertNotIn('secret', line)
+                self.assertEqual(os.listdir(d), ['config'])
 
     def test_no_directory(self):
         text = self.one_line(self.run_it('--private', '--user',
@@ -599,6 +624,7 @@ class Groups(Running):
         self.assertEqual((group['name'], group['uid'], group['limit']),
                          ('a', 0, 64 * MIB))
         self.assertFalse(group['adopted'])
+        self.assertIsNone(group['store'])  # there is only one
         self.assertEqual(self.call('GetGroup', group='a')['group'], group)
         self.assertEqual(self.fails('GroupExists', 'CreateGroup', name='a',
                                     limit=0, ephemeral=False),
@@ -659,6 +685,23 @@ class Groups(Running):
             self.group(name=f'g{i}')
         self.assertEqual(len(self.groups()), 40)
 
+    def latencies(self, service, wait):
+        """Of service there is one of each nanosecond up to 1000."""
+        buckets = service.pop('buckets')
+        self.assertEqual(buckets[:32], [
+            {'upper_ns': n, 'count': 1} for n in range(1, 32)] + [
+                {'upper_ns': 33, 'count': 2}])
+        self.assertEqual(buckets[-1], {'upper_ns': 1023, 'count': 9})
+        self.assertEqual(sum(b['count'] for b in buckets), 1000)
+        self.assertEqual(service, {
+            'count': 1000, 'mean_ns': 500, 'p50_ns': 511, 'p90_ns': 927,
+            'p99_ns': 991, 'p999_ns': 1000, 'max_ns': 1000})
+        one = 1 << 20
+        self.assertEqual(wait, {
+            'count': 1, 'mean_ns': one, 'p50_ns': one, 'p90_ns': one,
+            'p99_ns': one, 'p999_ns': one, 'max_ns': one,
+            'buckets': [{'upper_ns': one + (one >> 4) - 1, 'count': 1}]})
+
     def test_information(self):
         version = self.call('GetVersion')
         self.assertEqual(version['pid'], self.d.process.pid)
@@ -668,6 +711,7 @@ class Groups(Running):
         self.assertEqual(stats['store']['name'], 'ram')
         self.assertEqual(stats['store']['saved'], 21)
         self.assertEqual(set(stats['usage'].values()), {0})
+        self.latencies(**stats['latency'])
         group = self.group(name='g')['group']
         self.assertEqual((group['stored_pages'], group['stored_bytes']),
                          (11, 22))
@@ -725,6 +769,108 @@ class Configured(Running):
         groups = self.call('ListGroups')['groups']
         self.assertEqual([(g['name'], g['uid'], g['limit']) for g in groups],
                          [('batch', NOBODY, 1 << 30), ('other', 0, 0)])
+
+
+class Stores(Running):
+    """Of the fake plane: each group has one page in its store."""
+
+    config = ('[daemon]\nclient-timeout = 1\nstore = swap\n'
+              '[group batch]\nstore = tmp\n[group other]\nlimit = 0\n'
+              '[store tmp]\nspec = ram:1G\n'
+              '[store swap]\nspec = ram:8M,\n  ram:16M#x=1+y,\n'
+              '  nbds://me:secret@host/export?a=b\n')
+
+    def pages(self, call=None):
+        return {f'{s["name"]}/{s["tier"]}': s['pages']
+                for s in (call or self.call)('ListStores')['stores']}
+
+    def drain(self, store, tier, on=True):
+        self.call('DrainStore', store=store, tier=tier, on=on)
+
+    def test_list(self):
+        stores = self.call('ListStores')['stores']
+        self.assertEqual(
+            [(s['name'], s['tier'], s['default'], s['kind'], s['spec'],
+              s['failing'], s['draining']) for s in stores],
+            [('swap', 0, True, 'ram', 'ram:8M', False, False),
+             ('swap', 1, True, 'ram', 'ram:16M#x=1+y', False, False),
+             ('swap', 2, True, 'nbd', 'nbds://me@host/export?a=b', True,
+              False),
+             ('tmp', 0, False, 'ram', 'ram:1G', False, False)])
+        names = ('same_filled', 'incompressible', 'stored', 'used',
+                 'capacity', 'stored_pages', 'loaded_pages', 'errors',
+                 'demoted', 'promoted', 'reads', 'read_bytes', 'writes',
+                 'written_bytes', 'retries', 'moved')
+        for store in stores:
+            self.assertEqual([store[name] for name in names],
+                             list(range(1, 17)))
+            self.assertEqual([(store[x]['count'], store[x]['p999_ns'])
+                              for x in ('read', 'write')],
+                             [(1, 17), (1, 18)])
+        self.assertEqual(len(stores[0]), len(names) + 10)
+        self.assertNotIn('secret', '\n'.join(self.d.log))
+
+    def test_groups(self):
+        self.assertEqual({g['name']: g['store'] for g in
+                          self.call('ListGroups')['groups']},
+                         {'batch': 'tmp', 'other': 'swap'})
+        self.assertEqual(self.pages(), {'swap/0': 1, 'swap/1': 0,
+                                        'swap/2': 0, 'tmp/0': 1})
+        for name, store in (('a', 'tmp'), ('b', 'swap'), ('c', None)):
+            made = self.call('CreateGroup', name=name, limit=0,
+                             ephemeral=False, store=store)
+            self.assertEqual(made['group']['store'], store or 'swap')
+        self.assertEqual(self.call('GetGroup', group='a')['group']['store'],
+                         'tmp')
+        self.assertEqual(self.pages(), {'swap/0': 3, 'swap/1': 0,
+                                        'swap/2': 0, 'tmp/0': 2})
+
+    def test_no_such_store(self):
+        for name in ('default', 'swap/0', '', 'ram:8M'):
+            self.assertEqual(
+                self.fails('NoSuchStore', 'CreateGroup', name='a', limit=0,
+                           ephemeral=False, store=name),
+                {'store': name, 'stores': ['swap', 'tmp']})
+        self.assertEqual(self.groups(), ['batch', 'other'])
+        for name, tier in (('default', 0), ('swap', 3), ('tmp', 1 << 62)):
+            self.assertEqual(
+                self.fails('NoSuchStore', 'DrainStore', store=name,
+                           tier=tier, on=True),
+                {'store': f'{name}/{tier}',
+                 'stores': ['swap/0', 'swap/1', 'swap/2', 'tmp/0']})
+        reply = self.call.raw('org.pagerd.DrainStore', {
+            'store': 'swap', 'tier': -1, 'on': True})
+        self.assertEqual(reply['parameters'], {'parameter': 'tier'})
+
+    def test_drain(self):
+        self.drain('swap', 0)
+        self.d.expect('store swap, tier 0: it is drained')
+        stores = self.call('ListStores')['stores']
+        self.assertEqual([s['draining'] for s in stores],
+                         [True, False, False, False])
+        self.assertEqual(self.pages()['swap/1'], 1)
+        self.drain('swap', 1)
+        self.assertEqual(self.pages()['swap/2'], 1)
+        for store, tier in (('swap', 2), ('tmp', 0)):
+            self.assertEqual(
+                self.fails('NoOtherTier', 'DrainStore', store=store,
+                           tier=tier, on=True), {'store': store})
+        self.drain('swap', 0, on=False)
+        self.d.expect('store swap, tier 0: it is not drained any more')
+        self.drain('swap', 2)
+        self.assertEqual(self.pages(), {'swap/0': 1, 'swap/1': 0,
+                                        'swap/2': 0, 'tmp/0': 1})
+
+    def test_permissions(self):
+        nobody = connect_as(NOBODY, self.d.control)
+        for store, on in (('swap', True), ('swap', False), ('x', True)):
+            self.fails('NotPermitted', 'DrainStore', nobody, store=store,
+                       tier=0, on=on)
+        self.assertEqual(self.pages(nobody), self.pages())
+        made = nobody('CreateGroup', name='n', limit=0, ephemeral=False,
+                      store='tmp')
+        self.assertEqual(made['group']['store'], 'tmp')
+        nobody.close()
 
 
 class Clients(Running):
@@ -790,8 +936,9 @@ class Clients(Running):
         self.refused('damaged', packet=good + b'x' * 8)
         self.refused('too long', packet=good + b'x' * 100)
         self.refused('too long', packet=good + b'x' * 60000)
-        self.refused('version', version=2)
-        self.refused('not HELLO', packet=HEADER.pack(1, DONE, 16) + bytes(8))
+        self.refused('version', version=VERSION + 1)
+        self.refused('not HELLO',
+                     packet=HEADER.pack(VERSION, DONE, 16) + bytes(8))
         self.refused('kind', kind=3, fds=[])
         self.refused('no such group', token='00' * 16)
 
@@ -1309,11 +1456,11 @@ class Sessions(WithSessions):
         good = Session.packet(OPEN)
         yield good[:-1], 'damaged'
         yield good[:8], 'damaged'
-        yield HEADER.pack(1, REQUEST, 8), 'not REQUEST'
-        yield HEADER.pack(1, REQUEST, 119) + good[8:-1], 'not REQUEST'
+        yield HEADER.pack(VERSION, REQUEST, 8), 'not REQUEST'
+        yield HEADER.pack(VERSION, REQUEST, 119) + good[8:-1], 'not REQUEST'
         yield good + b'x', 'too long'
         yield good + b'x' * 60000, 'too long'
-        yield Session.packet(OPEN, version=2), 'version'
+        yield Session.packet(OPEN, version=VERSION + 1), 'version'
 
     def test_bad_packets(self):
         self.client()
@@ -1327,7 +1474,8 @@ class Sessions(WithSessions):
             later = [] if first else [
                 (b'', [], ''), (b'\1', [], 'damaged'),
                 (Session.packet(OPEN, kind=REPLY), [], 'not REQUEST'),
-                (HEADER.pack(1, HELLO, 88) + bytes(80), [], 'not REQUEST')]
+                (HEADER.pack(VERSION, HELLO, 88) + bytes(80), [],
+                 'not REQUEST')]
             for packet, fds, text in bad + later:
                 seen = len(self.d.log)
                 s = Session(self.d.client)
@@ -1463,6 +1611,10 @@ class Library(WithPrograms):
         self.assertEqual(s.result(SNAPSHOT, b'one'), 'done')
         one = self.snapshots()['one']
         self.assertEqual((one['pid'], one['uid']), (os.getpid(), 0))
+        for bad in (1 << 40, 9999):
+            reply = self.call.raw('org.pagerd.ExportSnapshot', {
+                'name': 'one', 'fd': bad})
+            self.assertEqual(reply['parameters'], {'parameter': 'fd'})
         self.assertIn(one['holder'], self.spaces())
         self.assertEqual(s.result(SNAPSHOT, b'one'), 'EEXIST')
         self.fails('SnapshotExists', 'TakeSnapshot', pid=os.getpid(),
@@ -1738,6 +1890,26 @@ class Ending(unittest.TestCase):
     def test_sessions(self):
         self.assertEqual(self.stop_with_sessions('g'), 0)
         self.assertEqual(self.stop_with_sessions('holding'), 0)
+
+    def test_holder_comes_too_late(self):
+        """Nobody waits for a holder when the daemon stops."""
+        d = Daemon(config='[daemon]\nclient-timeout = 60\n')
+        call = Varlink(d.control)
+        token = call('CreateGroup', name='holding-late', limit=0,
+                     ephemeral=False)['token']
+        program = Program(d.client, token)
+        call.send('org.pagerd.TakeSnapshot', {
+            'pid': program.pid, 'name': 'one'})
+        look = Varlink(d.control)
+        until('the holder is forked', lambda: len(
+            look('ListSpaces')['spaces']) == 2)
+        d.process.send_signal(signal.SIGTERM)
+        self.assertEqual(d.end(), 0)
+        self.assertIn('the daemon is stopping',
+                      call.receive()['parameters']['reason'])
+        call.close()
+        look.close()
+        program.end()
 
     def test_interrupt_and_hangup(self):
         for number in (signal.SIGINT, signal.SIGHUP):

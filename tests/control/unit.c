@@ -4,14 +4,18 @@
  * control-unit SMAPS: SMAPS is a file with captured text of /proc/PID/smaps.
  */
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "alarm.h"
 #include "assert.h"
 #include "feature.h"
 #include "frame.h"
@@ -188,24 +192,246 @@ test_smaps_self(void)
 	close(fd);
 }
 
+static uint64_t
+rollup_of_self(void)
+{
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	uint64_t bytes = 0;
+
+	ASSERT(fd >= 0 && smaps_rollup_read(fd, &bytes) == 0);
+	close(fd);
+	return bytes;
+}
+
+static void
+test_smaps_rollup(void)
+{
+	size_t len = 8 << 20;
+	uint64_t before = rollup_of_self(), with, shared;
+	int hold[2], status;
+	char *p, end;
+	pid_t pid;
+
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	    -1, 0);
+	ASSERT(p != MAP_FAILED && pipe(hold) == 0);
+	memset(p, 1, len);
+	with = rollup_of_self();
+	ASSERT(with >= before + len && with < before + len + len / 4);
+	pid = fork();
+	if (pid == 0) {
+		close(hold[1]);
+		_exit(read(hold[0], &end, 1) != 0);
+	}
+	/* Half of what is shared by two. */
+	shared = rollup_of_self();
+	ASSERT(shared < before + len / 2 + len / 4);
+	close(hold[0]);
+	close(hold[1]);
+	ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+	munmap(p, len);
+	ASSERT(smaps_rollup_read(-1, &shared) == -EBADF);
+}
+
+#define GIB (UINT64_C(1) << 30)
+#define TEN_MS 20972 /* pages */
+
+static uint64_t
+pace_ms(struct pace *p, int64_t pages, bool moved, bool close)
+{
+	const struct pace_look look = {
+		.pages = pages,
+		.moved = moved,
+		.close = close,
+		.used_ns = PACE_UNKNOWN,
+		.nalarms = 1,
+	};
+	struct pace_plan plan = pace_next(p, &look);
+
+	ASSERT(plan.alarm_ns == PACE_UNKNOWN);
+	return plan.ms;
+}
+
 static void
 test_pace(void)
 {
 	struct pace p = { 0 };
 
-	ASSERT(pace_next(&p, INT64_MAX, true, false) == PACE_MAX_MS);
-	ASSERT(pace_next(&p, 0, true, false) == PACE_MIN_MS);
-	ASSERT(pace_next(&p, -5, true, true) == PACE_MIN_MS);
+	ASSERT(pace_ms(&p, INT64_MAX, true, false) == PACE_MAX_MS);
+	ASSERT(pace_ms(&p, 0, true, false) == PACE_MIN_MS);
+	ASSERT(pace_ms(&p, -5, true, true) == PACE_MIN_MS);
 	/* 4 GiB away: half a second. */
-	ASSERT(pace_next(&p, (UINT64_C(4) << 30) / 4096, true, false) == 500);
+	ASSERT(pace_ms(&p, 4 * GIB / 4096, true, false) == 500);
 	/* Nothing moves: twice as long, but no longer than that. */
-	ASSERT(pace_next(&p, 20972, false, false) == 2 * 10);
-	ASSERT(pace_next(&p, 20972, false, false) == 2 * 10);
-	ASSERT(pace_next(&p, (UINT64_C(4) << 30) / 4096, false, false) ==
-	       PACE_MAX_MS);
-	ASSERT(pace_next(&p, 20972, false, true) == 10);
-	ASSERT(pace_next(&p, 20972, false, false) == 2 * 10);
-	ASSERT(pace_next(&p, 20972, true, false) == 10);
+	ASSERT(pace_ms(&p, TEN_MS, false, false) == 2 * 10);
+	ASSERT(pace_ms(&p, TEN_MS, false, false) == 2 * 10);
+	ASSERT(pace_ms(&p, 4 * GIB / 4096, false, false) == PACE_MAX_MS);
+	ASSERT(pace_ms(&p, TEN_MS, false, true) == 10);
+	ASSERT(pace_ms(&p, TEN_MS, false, false) == 2 * 10);
+	ASSERT(pace_ms(&p, TEN_MS, true, false) == 10);
+}
+
+#define MS UINT64_C(1000000)
+
+/*
+ * Far from the mark, whatever the processes do: the alarm, late as it may be,
+ * rings before all of them together could have used the time that it takes.
+ */
+static void
+test_pace_far(void)
+{
+	struct pace_look look = {
+		.moved = true,
+		.close = true,
+		.nalarms = 1,
+		.late_ns = 8 * MS,
+	};
+	struct pace p = { 0 };
+	struct pace_plan plan;
+	uint64_t span_ns;
+
+	for (look.pages = TEN_MS; look.pages < 100 * TEN_MS; look.pages += 99) {
+		look.used_ns = (uint64_t)look.pages % 3 * MS;
+		look.nalarms = 1 + (uint32_t)look.pages % 4;
+		look.now_ms++;
+		plan = pace_next(&p, &look);
+		span_ns = (uint64_t)look.pages * 4096 * 1000 /
+			  (PACE_BYTES_PER_S / 1000 / 1000);
+		if (span_ns / look.nalarms < look.late_ns) {
+			ASSERT(plan.alarm_ns == PACE_UNKNOWN);
+			continue;
+		}
+		ASSERT(look.nalarms * (plan.alarm_ns + look.late_ns) <=
+		       span_ns);
+		/* Who escapes it is found before 256 MiB/s lead there. */
+		ASSERT(plan.ms <= 1 + 32 * span_ns / MS && plan.ms >= 50);
+		ASSERT(plan.ms <= PACE_MAX_MS);
+	}
+	look.pages = INT64_MAX;
+	look.nalarms = 1;
+	plan = pace_next(&p, &look);
+	ASSERT(plan.ms == PACE_MAX_MS && plan.alarm_ns == 992 * MS);
+}
+
+/* => looks until it is left to its alarm */
+static unsigned int
+fall_quiet(struct pace *p, struct pace_look *look)
+{
+	struct pace_plan plan;
+	unsigned int n;
+
+	for (n = 1;; n++) {
+		plan = pace_next(p, look);
+		if (plan.alarm_ns != PACE_UNKNOWN)
+			return n;
+		ASSERT(plan.ms <= PACE_QUIET_MS);
+		look->now_ms += plan.ms;
+	}
+}
+
+/* Near the mark: often, and only who has long been quiet is left alone. */
+static void
+test_pace_near(void)
+{
+	struct pace_look look = {
+		.now_ms = 1000,
+		.pages = 2048,
+		.moved = true,
+		.used_ns = 2 * MS,
+		.nalarms = 1,
+		.late_ns = 8 * MS,
+	};
+	struct pace p = { 0 };
+	struct pace_plan plan = pace_next(&p, &look);
+	uint64_t start = look.now_ms;
+	unsigned int i;
+
+	ASSERT(plan.ms == PACE_MIN_MS && plan.alarm_ns == PACE_UNKNOWN);
+	look.used_ns = 0;
+	ASSERT(fall_quiet(&p, &look) < 64);
+	ASSERT(look.now_ms - start >= 8 * PACE_QUIET_PART);
+	plan = pace_next(&p, &look);
+	ASSERT(plan.ms == PACE_HIDDEN_MIN_MS && plan.alarm_ns == 0);
+	/* What hardly runs is still quiet, but not for ever. */
+	look.used_ns = 10000;
+	for (i = 0; pace_next(&p, &look).alarm_ns == 0; i++)
+		ASSERT(i < 100);
+	ASSERT(i >= 10 && pace_next(&p, &look).ms == PACE_MIN_MS);
+	/* Alarms that are too late are of no use here. */
+	look.used_ns = 0;
+	look.late_ns = 20 * MS;
+	look.now_ms += 100000;
+	plan = pace_next(&p, &look);
+	ASSERT(plan.ms == PACE_QUIET_MS && plan.alarm_ns == PACE_UNKNOWN);
+}
+
+struct sleeper {
+	pid_t pid;
+	int go; /* written: it runs for 100 ms */
+};
+
+static struct sleeper
+sleeper_start(void)
+{
+	struct sleeper s;
+	clock_t end;
+	int fds[2];
+	char c;
+
+	ASSERT(pipe(fds) == 0);
+	s.pid = fork();
+	ASSERT(s.pid >= 0);
+	s.go = fds[1];
+	if (s.pid > 0) {
+		close(fds[0]);
+		return s;
+	}
+	close(fds[1]);
+	while (read(fds[0], &c, 1) == 1) {
+		end = clock() + CLOCKS_PER_SEC / 10;
+		while (clock() < end)
+			continue;
+	}
+	_exit(0);
+}
+
+static void
+test_alarm(void)
+{
+	struct sleeper s = sleeper_start();
+	struct alarm a = { 0 };
+	struct pollfd pfd = { .fd = alarms_open(), .events = POLLIN };
+	uint64_t used;
+
+	ASSERT(pfd.fd >= 0 && alarm_late_ns() >= 1 * MS);
+	ASSERT(alarm_used(&a, s.pid, 42) == UINT64_MAX);
+	ASSERT(a.state == ALARM_IDLE);
+	/* It sleeps: nothing rings, however soon that would be. */
+	do {
+		usleep(10000);
+	} while (alarm_used(&a, s.pid, 42) != 0);
+	alarm_set(&a, 0);
+	ASSERT(poll(&pfd, 1, 50) == 0 && alarms_next(pfd.fd) == 0);
+	ASSERT(write(s.go, "", 1) == 1 && poll(&pfd, 1, 60000) == 1);
+	ASSERT(alarms_next(pfd.fd) == 42 && alarms_next(pfd.fd) == 0);
+	alarm_rang(&a);
+	used = alarm_used(&a, s.pid, 42);
+	ASSERT(used > 0 && used < UINT64_MAX);
+	/* Cleared, or of who is gone: silence. */
+	alarm_set(&a, 0);
+	alarm_clear(&a);
+	ASSERT(a.state == ALARM_IDLE);
+	close(s.go);
+	ASSERT(waitpid(s.pid, NULL, 0) == s.pid);
+	ASSERT(alarm_used(&a, s.pid, 42) == UINT64_MAX);
+	alarm_set(&a, 0);
+	ASSERT(poll(&pfd, 1, 20) == 0);
+	alarm_fini(&a);
+	/* A process that we do not see has none. */
+	ASSERT(alarm_used(&a, 0, 43) == UINT64_MAX && a.state == ALARM_REFUSED);
+	alarm_set(&a, 0);
+	alarm_fini(&a);
+	close(pfd.fd);
 }
 
 static void
@@ -296,7 +522,7 @@ test_settings(void)
 	char err[512];
 
 	ASSERT(load(&s, "# nothing\n", err, sizeof(err)) == 0);
-	ASSERT(strcmp(s.store, "ram") == 0 && s.dedup);
+	ASSERT(strcmp(s.store, "ram") == 0 && s.dedup && s.stores.n == 0);
 	ASSERT(strcmp(s.socket_dir, "/run/pagerd") == 0);
 	ASSERT(s.client_timeout_ms == 10000 && TAILQ_EMPTY(&s.groups));
 	settings_fini(&s);
@@ -325,7 +551,8 @@ test_settings_bad(void)
 		{ "[daemon]\n\ncolour = blue\n", ":3: there is no setting" },
 		{ "log-level = info\n", ":1: there is no setting" },
 		{ "[demon]\nlog-level = info\n", ":2: there is no setting" },
-		{ "[group]\nlimit = 1G\n", ":2: there is no setting" },
+		{ "[group]\nlimit = 1G\n", ":2: \"\" cannot" },
+		{ "[daemon x]\ndedup = no\n", ":2: there is no setting" },
 		{ "[group a b]\nlimit = 1G\n", ":2: \"a b\" cannot" },
 		{ "[group a]\nlimit = lots\n", ":2: \"lots\"" },
 		{ "[group a]\nlimit = 1M\n", ":2: \"1M\"" },
@@ -334,7 +561,17 @@ test_settings_bad(void)
 		{ "[daemon]\nclient-timeout = 0\n", ":2: \"0\"" },
 		{ "[daemon]\nclient-timeout = 1x\n", ":2: \"1x\"" },
 		{ "[daemon]\nsocket-dir = here\n", ":2: \"here\"" },
-		{ "[daemon]\nstore =\n", ":2: \"\"" },
+		{ "[daemon]\nstore =\n", ":2: tier 0 has no name" },
+		{ "[daemon]\nstore = ram,,ram\n", ":2: tier 1 has no name" },
+		{ "[store]\nspec = ram\n", ":2: \"\" cannot" },
+		{ "[store a/b]\nspec = ram\n", ":2: \"a/b\" cannot" },
+		{ "[store default]\nspec = ram\n", ":2: \"default\" cannot" },
+		{ "[store aaaaaaaaaabbbbbbbbbbccccccccccdd]\nspec = ram\n",
+		    "at most 31" },
+		{ "[store a]\nspec =\n", ":2: tier 0 has no name" },
+		{ "[store a]\nsize = 1G\n", ":2: there is no setting" },
+		{ "[group a]\nstore = ram:1G\n", ":2: \"ram:1G\"" },
+		{ "[group a]\nstore =\n", ":2: \"\"" },
 		{ "[daemon]\ndedup = perhaps\n", ":2: \"perhaps\"" },
 		{ "[daemon]\nrubbish\n", ":2: neither" },
 		{ "[daemon\n", ":1: neither" },
@@ -353,6 +590,172 @@ test_settings_bad(void)
 	ASSERT(settings_init(&s, false) == 0);
 	ASSERT(settings_load(&s, false, "/nonexistent", err, sizeof(err)) ==
 	       -ENOENT);
+	ASSERT(settings_load(&s, false, "/", err, sizeof(err)) == -EISDIR);
+	settings_fini(&s);
+}
+
+/* Of a file that is right. */
+static void
+settle(struct settings *s, const char *text, const char *store)
+{
+	char err[512];
+
+	ASSERT(load(s, text, err, sizeof(err)) == 0);
+	if (store != NULL)
+		ASSERT(settings_set(s, "daemon", "store", store, err,
+			   sizeof(err)) == 0);
+	ASSERT(settings_settle(s, err, sizeof(err)) == 0);
+}
+
+#define TWO_STORES                                                             \
+	"[group g]\nstore=fast\n"                                              \
+	"[store slow]\nspec=null\n[store fast]\nspec=ram:8M,null:1G\n"
+
+static void
+test_stores(void)
+{
+	const struct catalog_store *c;
+	char text[CATALOG_TEXT_MAX];
+	struct settings s;
+
+	settle(&s, TWO_STORES, NULL);
+	c = catalog_at(&s.stores, 0);
+	ASSERT(s.stores.n == 3 && s.stores.ntiers == 4);
+	ASSERT(strcmp(c->name, STORE_UNNAMED) == 0 && c->number == 0);
+	ASSERT(strcmp(c->spec.tiers[0], "ram") == 0);
+	c = catalog_find(&s.stores, "fast");
+	ASSERT(c->number == 2 && c == catalog_at(&s.stores, 2));
+	ASSERT(c->spec.n == 2 && strcmp(c->spec.tiers[1], "null:1G") == 0);
+	ASSERT(strcmp(catalog_text(&s.stores, text), "default, slow, fast") ==
+	       0);
+	ASSERT(catalog_at(&s.stores, 3) == NULL);
+	ASSERT(catalog_find(&s.stores, "ram") == NULL);
+	settings_fini(&s);
+}
+
+/* A section's name comes before what else it may mean. */
+static void
+test_default_store(void)
+{
+	struct settings s;
+
+	settle(&s, TWO_STORES, "fast");
+	ASSERT(s.stores.n == 2 && s.stores.ntiers == 3);
+	ASSERT(strcmp(catalog_at(&s.stores, 0)->name, "fast") == 0);
+	ASSERT(strcmp(catalog_at(&s.stores, 1)->name, "slow") == 0);
+	settings_fini(&s);
+	settle(&s, "[store ram]\nspec=null\n[store ram]\nspec=ram:1G\n", "ram");
+	ASSERT(s.stores.n == 1);
+	ASSERT(strcmp(catalog_at(&s.stores, 0)->spec.tiers[0], "ram:1G") == 0);
+	settings_fini(&s);
+}
+
+static void
+test_stores_bad(void)
+{
+	char text[2048] = "", err[512];
+	struct settings s;
+	char i;
+
+	ASSERT(load(&s, TWO_STORES "[group g]\nstore=fats\n", err,
+		   sizeof(err)) == 0);
+	ASSERT(settings_settle(&s, err, sizeof(err)) == -EINVAL);
+	ASSERT(strstr(err, "group g: there is no store \"fats\"") != NULL);
+	ASSERT(strstr(err, "default, slow, fast") != NULL);
+	settings_fini(&s);
+	/* Of many only the first are named. */
+	for (i = 'a'; i <= 'z'; i++)
+		sprintf(text + strlen(text),
+		    "[store %c-with-a-long-name-indeed]\nspec=ram\n", i);
+	strcat(text, "[group g]\nstore=no\n");
+	ASSERT(load(&s, text, err, sizeof(err)) == 0);
+	ASSERT(settings_settle(&s, err, sizeof(err)) == -EINVAL);
+	ASSERT(strstr(err, "a-with-a-long-name-indeed") != NULL);
+	settings_fini(&s);
+}
+
+/* A line of file, with a value of so many characters. */
+static void
+long_line(char *text, size_t len)
+{
+	size_t n = strlen(text);
+
+	strcpy(text + n, "spec = ");
+	n += strlen(text + n);
+	memset(text + n, 'x', len);
+	strcpy(text + n + len, "\n");
+}
+
+/* libinih takes 199 characters, the end of the line among them. */
+static void
+test_long_lines(void)
+{
+	char text[1024] = "[store a]\n", err[512];
+	struct settings s;
+
+	long_line(text, 191);
+	settle(&s, text, "a");
+	ASSERT(strlen(catalog_at(&s.stores, 0)->spec.tiers[0]) == 191);
+	settings_fini(&s);
+	text[strlen(text) - 1] = '\0'; /* without a newline at its end */
+	settle(&s, text, "a");
+	settings_fini(&s);
+	strcpy(text, "[store a]\n");
+	long_line(text, 192);
+	ASSERT(load(&s, text, err, sizeof(err)) == -EINVAL);
+	ASSERT(strstr(err, ":2: the line is too long") != NULL);
+	settings_fini(&s);
+	strcpy(text, "[store a]\nspec = ram\n # ");
+	long_line(text, 500);
+	strcat(text, "spec = null\n");
+	settle(&s, text, "a");
+	ASSERT(strcmp(catalog_at(&s.stores, 0)->spec.tiers[0], "null") == 0);
+	settings_fini(&s);
+}
+
+static void
+test_lines_that_go_on(void)
+{
+	const struct spec *spec;
+	struct settings s;
+	char err[512];
+
+	settle(&s,
+	    "[store a]\n  spec = ram:8M,\n# the rest\n\tnull:1G ; slow\n"
+	    "[group g]\n limit = 1G\n",
+	    "a");
+	spec = &catalog_at(&s.stores, 0)->spec;
+	ASSERT(spec->n == 2 && strcmp(spec->tiers[0], "ram:8M") == 0);
+	ASSERT(strcmp(spec->tiers[1], "null:1G") == 0);
+	ASSERT(TAILQ_FIRST(&s.groups)->limit_bytes == UINT64_C(1) << 30);
+	settings_fini(&s);
+	/* What is wrong is so where it begins. */
+	ASSERT(load(&s, "[store a]\n\nspec = ram,\n ,null\n\nspec = ram\n", err,
+		   sizeof(err)) == -EINVAL);
+	ASSERT(strstr(err, ":3: tier 1 has no name") != NULL);
+	settings_fini(&s);
+	ASSERT(load(&s, "[daemon]\ndedup = no\n log-level = info\n", err,
+		   sizeof(err)) == -EINVAL);
+	ASSERT(strstr(err, ":2: \"no log-level = info\"") != NULL);
+	settings_fini(&s);
+}
+
+/* libinih would cut the name, and another group would get the limit. */
+static void
+test_long_sections(void)
+{
+	char text[128], err[512];
+	struct settings s;
+
+	sprintf(text, "[group %.43s]\nlimit = 1G\n",
+	    "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeee");
+	settle(&s, text, NULL);
+	ASSERT(strlen(TAILQ_FIRST(&s.groups)->name) == 43);
+	settings_fini(&s);
+	sprintf(text, "[group %.44s]\nlimit = 1G\n",
+	    "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeee");
+	ASSERT(load(&s, text, err, sizeof(err)) == -EINVAL);
+	ASSERT(strstr(err, ":1: the name of the section") != NULL);
 	settings_fini(&s);
 }
 
@@ -504,11 +907,21 @@ static const struct {
 	TEST(smaps_damaged),
 	TEST(smaps_pss),
 	TEST(smaps_self),
+	TEST(smaps_rollup),
 	TEST(pace),
+	TEST(pace_far),
+	TEST(pace_near),
+	TEST(alarm),
 	TEST(frame),
 	TEST(frame_too_long),
 	TEST(settings),
 	TEST(settings_bad),
+	TEST(stores),
+	TEST(default_store),
+	TEST(stores_bad),
+	TEST(long_lines),
+	TEST(lines_that_go_on),
+	TEST(long_sections),
 	TEST(hello),
 	TEST(features),
 	TEST(planes),

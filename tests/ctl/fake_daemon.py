@@ -9,6 +9,7 @@ start, FAKE_DAEMON_MODE is one of
     abort    kill itself at the second call
     refuse   answer CreateGroup with LimitTooSmall
     count    answer GetGroup with one space left
+    one-store  answer CreateGroup with NoSuchStore if a store is named
 """
 
 import json
@@ -71,7 +72,15 @@ def record(directory, descriptors):
         json.dump(seen, out)
 
 
+def create_group(parameters):
+    if "store" in parameters:
+        return fake_server.Error("org.pagerd.NoSuchStore", store="x",
+                                 stores=["default"])
+    return fake_server.DEFAULTS["CreateGroup"]
+
+
 CHANGED = {
+    "one-store": {"CreateGroup": create_group},
     "refuse": {"CreateGroup": fake_server.Error(
         "org.pagerd.LimitTooSmall", minimum=8 << 20)},
     "count": {"GetGroup": {"group": fake_server.group(spaces=1)}},

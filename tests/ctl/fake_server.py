@@ -52,6 +52,12 @@ def usage(**changes):
     return u
 
 
+def latency(ns):
+    return {"count": 4200, "mean_ns": ns, "p50_ns": ns // 3, "p90_ns": 2 * ns,
+            "p99_ns": 4 * ns, "p999_ns": 40 * ns, "max_ns": 4000 * ns,
+            "buckets": [{"upper_ns": 4000 * ns, "count": 4200}]}
+
+
 def map_region(start, end, runs, **changes):
     """runs: pairs of a state and a number of pages"""
     r = {"id": 1, "start": start, "end": end, "memtype": "anon",
@@ -68,6 +74,20 @@ def shared(**changes):
     return s
 
 
+def tier(**changes):
+    t = {"name": "default", "tier": 0, "default": True, "kind": "ram",
+         "spec": "ram:2G", "failing": False, "draining": False,
+         "pages": 1000, "same_filled": 100, "incompressible": 10,
+         "stored": 900000, "used": 1 << 20, "capacity": 2 << 30,
+         "stored_pages": 5000, "loaded_pages": 4000, "errors": 0,
+         "demoted": 0, "promoted": 0, "reads": 0, "read_bytes": 0,
+         "writes": 0, "written_bytes": 0, "retries": 0, "moved": 0,
+         "read": {**latency(0), "count": 0, "buckets": []},
+         "write": {**latency(0), "count": 0, "buckets": []}}
+    t.update(changes)
+    return t
+
+
 DEFAULTS = {
     "CreateGroup": {"group": group(), "token": TOKEN,
                     "client_socket": "/nonexistent/client"},
@@ -78,6 +98,10 @@ DEFAULTS = {
     "ListShared": {"shared": [
         shared(), shared(name="evil\x1b[31m\n", uid=0, maps=0)]},
     "UnlinkShared": {},
+    "ListStores": {"stores": [tier(), tier(
+        name="swap", default=False, kind="nbd", spec="nbd://evil\x1b/",
+        capacity=0, failing=True, errors=3, read=latency(95000))]},
+    "DrainStore": {},
     "ListSpaces": {"spaces": [
         space(), space(id=8, pid=0, command="evil\x1b[31m\n", agent=False)]},
     "GetSpace": {"space": space(**usage()), "group": group()},
@@ -91,6 +115,8 @@ DEFAULTS = {
     "SetLimit": {},
     "Reclaim": {"bytes": 32 << 20},
     "GetStats": {"counters": {"faults_missing": 4242, "from_the_future": 5},
+                 "latency": {"service": latency(3000),
+                             "wait": latency(2_000_000_000)},
                  "store": {"name": "ram", "pages": 1000, "same_filled": 100,
                            "incompressible": 10, "saved": 77, "stored": 900000,
                            "used": 1024000, "capacity": 0},

@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import termios
+import time
 import xml.etree.ElementTree
 
 import fake_server
@@ -21,6 +22,7 @@ READING = {
     "regions": (["4711"], ["ListRegions"]),
     "map": (["4711"], ["MapSpace"]),
     "shared": ([], ["ListShared"]),
+    "stores": ([], ["ListStores"]),
     "stats": ([], ["GetStats"]),
     "check": ([], ["Check"]),
     "doctor": ([], ["Diagnose"]),
@@ -78,6 +80,17 @@ class Reading(harness.Case):
         server.answers["ListSpaces"] = {"spaces": []}
         self.assertEqual(self.ctl("list").stdout, "no groups\n")
 
+    def test_list_with_stores(self):
+        self.serve().answers["ListGroups"] = {"groups": [
+            fake_server.group(store="swap"), fake_server.group(
+                id=2, name="big", store=None)]}
+        lines = self.ctl("list").stdout.splitlines()
+        self.assertRegex(lines[0], r" STATE +STORE$")
+        self.assertRegex(lines[1], r" adopted +swap$")
+        self.assertRegex(lines[2], r" 4711 +cc1 .* 0$")
+        self.assertRegex(lines[4], r" adopted$")
+        self.assertEqual(lines[0].index("STORE"), lines[1].index("swap"))
+
     def test_show(self):
         server = self.serve()
         done = self.ctl("show", "4711")
@@ -92,6 +105,15 @@ class Reading(harness.Case):
                            ("shared", "4.0K"), ("proportional", "3.8M"),
                            ("stored", "300K")):
             self.assertRegex(done.stdout, rf"(?m)^  {name} +{size}$")
+
+    def test_show_with_stores(self):
+        server = self.serve()
+        self.assertNotIn("\n  store ", self.ctl("show", "4711").stdout)
+        server.answers["GetSpace"] = {
+            "space": fake_server.space(),
+            "group": fake_server.group(store="swap")}
+        self.assertRegex(self.ctl("show", "4711").stdout,
+                         r"\ngroup build\n  store +swap\n")
 
     def test_show_of_an_older_daemon(self):
         self.serve().answers["GetSpace"] = {
@@ -146,6 +168,60 @@ class Reading(harness.Case):
         self.serve().answers["ListShared"] = {"shared": []}
         self.assertEqual(self.ctl("shared").stdout, "no shared memory\n")
 
+    def stores(self, *args, looks):
+        """=> the cells of each line"""
+        server = self.serve()
+        done = self.ctl("stores", *args)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(server.calls, [("ListStores", {})] * looks)
+        return [line.split() for line in done.stdout.splitlines()]
+
+    def test_stores(self):
+        self.assertEqual(self.stores("--interval", "0", looks=1), [
+            ["NAME", "TIER", "KIND", "SIZE", "USED", "STORED", "PAGES",
+             "READ/s", "WRITE/s", "READ-LATENCY", "ERRORS", "STATE"],
+            ["default", "0", "ram", "2.0G", "1.0M", "879K", "1000", "-", "-",
+             "-", "0", "ok"],
+            ["swap", "0", "nbd", "none", "1.0M", "879K", "1000", "-", "-",
+             "380us", "3", "FAILING"]])
+
+    def test_rates_of_stores(self):
+        lines = self.stores(looks=2)
+        self.assertEqual([line[7:9] for line in lines[1:]], [["0", "0"]] * 2)
+
+    def test_rates_of_busy_stores(self):
+        looks = iter((1000, 3000))
+
+        def answer(_):
+            n = next(looks)
+            return {"stores": [fake_server.tier(
+                loaded_pages=n, stored_pages=10 * n)]}
+
+        self.serve().answers["ListStores"] = answer
+        start = time.monotonic()
+        line = self.ctl("stores", "--interval", "2").stdout.splitlines()[1]
+        seconds = time.monotonic() - start
+        self.assertGreaterEqual(seconds, 2)
+        read, write = map(int, line.split()[7:9])
+        self.assertTrue(2000 / seconds - 1 <= read <= 1000, line)
+        self.assertTrue(20000 / seconds - 1 <= write <= 10000, line)
+
+    def test_states_of_stores(self):
+        server = self.serve()
+        for state, changes in (
+                ("ok", {}), ("draining", {"draining": True}),
+                ("drained", {"draining": True, "pages": 0}),
+                ("FAILING", {"draining": True, "failing": True})):
+            server.answers["ListStores"] = {
+                "stores": [fake_server.tier(**changes)]}
+            line = self.ctl("stores", "--interval=0").stdout.splitlines()[1]
+            self.assertEqual(line.split()[-1], state)
+
+    def test_stores_json(self):
+        self.serve()
+        found = json.loads(self.ctl("stores", "--json").stdout)
+        self.assertEqual(found["stores"][0], fake_server.tier())
+
     def test_stats(self):
         self.serve()
         text = self.ctl("stats").stdout
@@ -153,6 +229,12 @@ class Reading(harness.Case):
             text, r"(?m)^faults_missing +4242  faults +missing-page")
         self.assertRegex(text, r"(?m)^refaults +0  pages ")
         self.assertRegex(text, r"(?m)^from_the_future +5$")
+        self.assertRegex(text, r"(?m)^LATENCY +FAULTS +MEAN +50% +90% +99% "
+                         r"+99\.9% +MAX +MEANING$")
+        self.assertRegex(text, r"(?m)^service +4200 +3\.0us +1\.0us +6\.0us "
+                         r"+12us +120us +12ms +what ")
+        self.assertRegex(text, r"(?m)^wait +4200 +2\.0s +667ms +4\.0s +8\.0s "
+                         r"+80s +8000s +what ")
         self.assertRegex(text, r"(?m)^  same-filled +100$")
         self.assertRegex(text, r"(?m)^  saved +77$")
         self.assertRegex(text, r"(?m)^  capacity +none$")
@@ -161,6 +243,13 @@ class Reading(harness.Case):
         self.assertRegex(text, r"(?m)^adopted memory$")
         self.assertRegex(text, r"(?m)^  common +77M$")
         self.assertRegex(text, r"(?m)^  proportional +3\.8M$")
+
+    def test_stats_of_an_older_daemon(self):
+        stats = dict(fake_server.DEFAULTS["GetStats"])
+        del stats["latency"]
+        self.serve().answers["GetStats"] = stats
+        self.assertRegex(self.ctl("stats").stdout,
+                         r"(?m)^wait +0( +0ns){6} +what ")
 
     def test_stats_of_an_empty_store(self):
         stats = dict(fake_server.DEFAULTS["GetStats"])
@@ -444,6 +533,13 @@ class Changing(harness.Case):
             self.assertEqual(server.calls, [
                 ("SetLimit", {"group": "build", "limit": value})])
 
+    def test_name_not_utf8(self):
+        server = self.serve()
+        self.ctl("limit", b"a\xff", "2G")
+        self.ctl("reclaim", b"a\xff", "2G")
+        self.assertEqual([call[1]["group"] for call in server.calls],
+                         ["a?", "a?"])
+
     def test_reclaim(self):
         server = self.serve()
         done = self.ctl("reclaim", "build", "64M")
@@ -467,6 +563,63 @@ class Changing(harness.Case):
             "org.pagerd.NoSuchShared", shared="index")
         self.refused("unlink", "index", has="no shared memory 'index'")
 
+    def test_drain(self):
+        server = self.serve()
+        for words, name, tier, on in (
+                (["swap/1"], "swap", 1, True), (["swap"], "swap", 0, True),
+                (["--cancel", "swap/99"], "swap", 99, False),
+                (["a.b-c_d/0"], "a.b-c_d", 0, True)):
+            server.calls.clear()
+            done = self.ctl("drain", *words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(server.calls, [
+                ("DrainStore", {"store": name, "tier": tier, "on": on})])
+            self.assertEqual(done.stdout, "" if not on else (
+                f"{name}/{tier} is being drained; 'pagerctl stores' shows "
+                "how many pages it has left\n"))
+
+    def drain_and_wait(self, *pages):
+        """What is left at each look; None: it was cancelled."""
+        server = self.serve()
+        looks = iter(pages)
+
+        def answer(_):
+            n = next(looks)
+            return {"stores": [fake_server.tier(), fake_server.tier(
+                tier=1, pages=n or 0, draining=n is not None)]}
+
+        server.answers["ListStores"] = answer
+        return lambda: len(server.calls) == 1 + len(pages)
+
+    def test_drain_and_wait(self):
+        looked = self.drain_and_wait(20, 10, 0)
+        done = self.ctl("drain", "--wait", "default/1")
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (0, "default/1 is empty\n", ""))
+        self.assertTrue(looked())
+
+    def test_drain_that_is_cancelled(self):
+        looked = self.drain_and_wait(20, None)
+        self.refused("drain", "--wait", "default/1", has="not drained any")
+        self.assertTrue(looked())
+
+    def test_drain_of_a_daemon_that_goes(self):
+        self.serve().answers["ListStores"] = fake_server.HANG_UP
+        self.refused("drain", "--wait", "default", has="hung up")
+
+    def test_drain_on_a_terminal(self):
+        self.drain_and_wait(20, 0)
+        controller, terminal = pty.openpty()
+        done = subprocess.run(
+            [harness.PAGERCTL, "drain", "--wait", "default/1"], env=self.env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal,
+            timeout=harness.LIMIT_SECONDS, check=True)
+        os.close(terminal)
+        said = os.read(controller, 1000)
+        os.close(controller)
+        self.assertEqual(said, b"20 pages left\x1b[K\r\x1b[K\r")
+        self.assertEqual(done.stdout, b"default/1 is empty\n")
+
     def test_json_is_refused(self):
         self.serve()
         self.refused("unlink", "index", "--json", has="--json")
@@ -481,6 +634,13 @@ class Failing(harness.Case):
         (Error("org.pagerd.GroupExists", group="g"), "'g' exists"),
         (Error("org.pagerd.LimitTooSmall", minimum=8 << 20),
          "the least is 8.0M"),
+        (Error("org.pagerd.NoSuchStore", store="x", stores=["a", "b\n"]),
+         "has these: a, b?"),
+        (Error("org.pagerd.NoSuchStore", store="x", stores=["a", 1]),
+         "has these: a, ?"),
+        (Error("org.pagerd.NoSuchStore", store="x", stores=[]),
+         "has these: ?"),
+        (Error("org.pagerd.NoOtherTier", store="a"), "tier of 'a'"),
         (Error("org.pagerd.NotPermitted", reason="%s%n"), "%s%n"),
         (Error("org.pagerd.Busy", reason="r\n\x1b"), "busy: r??"),
         (Error("org.pagerd.Failed", reason="why"), "failed: why"),
@@ -582,6 +742,20 @@ class BadInput(harness.Case):
         (["shared", "more"], "too many"),
         (["unlink"], "too few"),
         (["unlink", "one", "two"], "too many"),
+        (["stores", "more"], "too many"),
+        (["stores", "--interval", "soon"], "'soon' is no time"),
+        (["stores", "--interval", "-1"], "'-1' is no time"),
+        (["stores", "--interval", "3601"], "up to 3600"),
+        (["stores", "--interval", "1", "--json"], "leave out --interval"),
+        (["drain"], "too few"),
+        (["drain", "a", "b"], "too many"),
+        (["drain", "a/"], "'a/' names no tier"),
+        (["drain", "a/x"], "'a/x' names no tier"),
+        (["drain", "a/1/2"], "'a/1/2' names no tier"),
+        (["drain", "a/-1"], "'a/-1' names no tier"),
+        (["drain", "a/100"], "'a/100' names no tier"),
+        (["drain", "--wait", "--cancel", "a"], "leave out --wait"),
+        (["drain", "a", "--json"], "'--json'"),
         (["log-level", "loud"], "'loud' is not a log level"),
         (["help", "frobnicate"], "no command 'frobnicate'"),
         (["run"], "too few"),

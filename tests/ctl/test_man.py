@@ -31,7 +31,7 @@ def plain(item):
     """'limit Ar GROUP SIZE' -> 'limit GROUP SIZE', 'Op Ar X' -> '[X]'."""
     item = re.sub(r"Op Fl -(?= |$)", "[--]", item)
     item = re.sub(r"Op Ar (\S+)", r"[\1]", item)
-    item = re.sub(r" Ns Op = Ns Ar (\S+)", r"[=\1]", item)
+    item = re.sub(r" Ns Op ([=/]) Ns Ar (\S+)", r"[\1\2]", item)
     return re.sub(r"\bAr ", "", item)
 
 
@@ -187,6 +187,22 @@ class Others(unittest.TestCase):
         self.assertEqual(methods, written)
         for error in re.findall(r"(?m)^error (\w+)", text):
             self.assertIn(error, page("pagerd-protocol.7"))
+
+    def test_latencies(self):
+        text = source("tbl/org.pagerd.varlink")
+        names = re.findall(r"(?m)^LATENCY\((\w+)", source("tbl/latencies.h"))
+        self.assertGreater(len(names), 1)
+        self.assertEqual(names, re.findall(
+            r"(\w+): Latency", text.split("type Latencies")[1].split(")")[0]))
+        section = page("pagerctl.1").split(".Sh HOW LONG FAULTS TAKE")[1]
+        self.assertEqual(names, re.findall(
+            r"(?m)^\.It (\w+)$", section.split(".Sh")[0]))
+        quantiles = re.findall(
+            r"(?m)^QUANTILE\((\w+)", source("tbl/quantiles.h"))
+        self.assertGreater(len(quantiles), 3)
+        self.assertEqual(quantiles, re.findall(
+            r"(?m)^  (p\w+): int", text.split("type Latency ")[1].split(
+                "\n)")[0]))
 
     def test_library(self):
         with open(os.path.join(SOURCE_DIR, "..", "include", "pagerd.h"),

@@ -66,7 +66,7 @@ class Private(harness.Case):
         self.assertEqual(env["LISTEN_PID"], str(seen["pid"]))
         self.assertNotIn("PAGERD_GROUP", env)
         self.assertNotIn("PAGERD_SOCKET", env)
-        self.assertEqual(seen["session"], seen["pid"])
+        self.assertEqual(seen["session"], os.getsid(0))
         self.assertEqual(seen["group"], seen["pid"])
         self.assertEqual(seen["keeper_descriptors"], [])
         self.assertEqual(set(seen["descriptors"]), set("01234"))
@@ -87,6 +87,12 @@ class Private(harness.Case):
     def test_without_store(self):
         self.run_it("true")
         self.assertNotIn("--store", self.record()["argv"])
+
+    def test_its_store_is_the_only_one(self):
+        """The fake daemon records no calls: it refuses what it is not told."""
+        self.env["FAKE_DAEMON_MODE"] = "one-store"
+        done = self.run_it("--store", "ram:1G", "true")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_a_running_daemon_is_left_alone(self):
         server = self.serve()

@@ -174,8 +174,18 @@ class Environment(harness.Case):
             self.server.answers["CreateGroup"] = answer
             self.refused("run", "--limit", "1M", "true", has=text)
 
-    def test_store_needs_a_private_daemon(self):
-        self.refused("run", "--store", "ram", "true", has="--private")
+    def test_store(self):
+        self.environment("--store", "swap")
+        self.assertEqual(self.server.calls, [("CreateGroup", {
+            "limit": 0, "ephemeral": True, "store": "swap"})])
+
+    def test_no_such_store(self):
+        self.server.answers["CreateGroup"] = fake_server.Error(
+            "org.pagerd.NoSuchStore", store="ram:1G",
+            stores=["default", "swap"])
+        done = self.refused("run", "--store", "ram:1G", "true",
+                            has="has these: default, swap")
+        self.assertIn("--private", done.stderr)
 
     def test_a_named_socket_has_to_work(self):
         self.refused("run", "--socket", self.path("no"), "true", has="no")

@@ -462,7 +462,7 @@ region_extend_invalid(void)
 	CHECK(pagerd_extend(p, mem - PAGE, 8 * PAGE) == -EINVAL);
 	CHECK(pagerd_extend(p, mem, 0) == -EINVAL);
 	CHECK(pagerd_extend(p, mem, PAGE + 1) == -EINVAL);
-	CHECK(pagerd_extend(p, mem, ARENA_END - NUM(mem) + PAGE) == -EINVAL);
+	CHECK(pagerd_extend(p, mem, ARENA_END - NUM(mem) + PAGE) == -ENOMEM);
 	CHECK(fake_count(&fake, PAGERD_OP_EXTEND) == 0);
 	fake_fails(&fake, -ENOMEM, PAGERD_OP_EXTEND, 0);
 	CHECK(pagerd_extend(p, mem, 8 * PAGE) == -ENOMEM);

@@ -19,10 +19,8 @@
 #include "others.h"
 
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -37,25 +35,11 @@
 static struct pagerd *pager;
 
 static void
-must(int rc, const char *what)
-{
-	if (rc < 0)
-		live_die("%s: %s", what, strerror(-rc));
-}
-
-static void
-must_fail(int rc, int want, const char *what)
-{
-	if (rc != -want)
-		live_die("%s: %s, not %s", what, strerror(-rc), strerror(want));
-}
-
-static void
 area_map(struct area *a, size_t npages, const char *name, unsigned int flags)
 {
 	void *base;
 
-	must(pagerd_map(pager, NULL, npages * PAGE, name, 0, flags, &base),
+	live_must(pagerd_map(pager, NULL, npages * PAGE, name, 0, flags, &base),
 	    "pagerd_map");
 	a->base = base;
 	a->npages = npages;
@@ -67,22 +51,8 @@ query(const void *addr)
 {
 	struct pagerd_region r;
 
-	must(pagerd_query(pager, addr, &r), "pagerd_query");
+	live_must(pagerd_query(pager, addr, &r), "pagerd_query");
 	return r;
-}
-
-/* Memory of our own that is filled, so that other memory has to go. */
-static void
-squeeze(size_t bytes)
-{
-	struct area a;
-
-	if (bytes == 0)
-		return;
-	area_new(&a, bytes / PAGE);
-	area_fill(&a, 0, a.npages, 77);
-	area_verify(&a, 0, a.npages, "squeezing");
-	munmap(a.base, a.npages * PAGE);
 }
 
 static void
@@ -90,29 +60,30 @@ check_errors(const struct area *a)
 {
 	void *p;
 
-	must_fail(pagerd_map(pager, NULL, 100, NULL, 0, 0, &p), EINVAL,
+	live_must_fail(pagerd_map(pager, NULL, 100, NULL, 0, 0, &p), EINVAL,
 	    "a length that is no page");
-	must_fail(pagerd_map(pager, a->base, PAGE, NULL, 0, PAGERD_FIXED, &p),
+	live_must_fail(pagerd_map(pager, a->base, PAGE, NULL, 0, PAGERD_FIXED,
+			   &p),
 	    EEXIST, "FIXED over memory");
-	must_fail(pagerd_map(pager, NULL, PAGE, "nobody", 0, 0, &p), ENOENT,
-	    "shared memory that is not there");
-	must_fail(pagerd_clone(pager, "nobody"), ENOENT, "no such snapshot");
-	must_fail(pagerd_drop(pager, "nobody"), ENOENT, "drop of nothing");
-	must_fail(pagerd_unlink(pager, "nobody"), ENOENT, "unlink of nothing");
-	must_fail(pagerd_unmap(pager, (void *)&p, PAGE), EINVAL,
+	live_must_fail(pagerd_map(pager, NULL, PAGE, "nobody", 0, 0, &p),
+	    ENOENT, "shared memory that is not there");
+	live_must_fail(pagerd_clone(pager, "nobody"), ENOENT,
+	    "no such snapshot");
+	live_must_fail(pagerd_drop(pager, "nobody"), ENOENT, "drop of nothing");
+	live_must_fail(pagerd_unlink(pager, "nobody"), ENOENT,
+	    "unlink of nothing");
+	live_must_fail(pagerd_unmap(pager, (void *)&p, PAGE), EINVAL,
 	    "memory outside of the arena");
-	must_fail(pagerd_advise(pager, a->base + a->npages * PAGE, PAGE,
-		      PAGERD_COLD),
+	live_must_fail(pagerd_advise(pager, a->base + a->npages * PAGE, PAGE,
+			   PAGERD_COLD),
 	    ENOMEM, "advice on nothing");
 }
 
 static void
 in_child(struct area *a)
 {
-	pid_t pid = fork();
+	pid_t pid = live_fork();
 
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid == 0) {
 		area_verify(a, 0, a->npages, "in a child");
 		area_fill(a, 0, a->npages / 2, 50);
@@ -126,23 +97,22 @@ in_child(struct area *a)
 static void
 check_excluded(struct area *a, size_t page)
 {
-	pid_t pid = fork();
+	pid_t pid = live_fork();
 	void *p;
 
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid == 0) {
-		squeeze(live_limit());
+		live_squeeze();
 		area_verify(a, page, 64, "excluded, in a child");
 		_exit(0);
 	}
 	live_wait(pid, "the child");
-	must_fail(pagerd_map(pager, a->base + page * PAGE, PAGE, NULL, 0,
-		      PAGERD_FIXED, &p),
+	live_must_fail(pagerd_map(pager, a->base + page * PAGE, PAGE, NULL, 0,
+			   PAGERD_FIXED, &p),
 	    EEXIST, "over excluded memory");
-	must(pagerd_unmap(pager, a->base + (page + 63) * PAGE, PAGE), "unmap");
-	must(pagerd_map(pager, a->base + (page + 63) * PAGE, PAGE, NULL, 0,
-		 PAGERD_FIXED, &p),
+	live_must(pagerd_unmap(pager, a->base + (page + 63) * PAGE, PAGE),
+	    "unmap");
+	live_must(pagerd_map(pager, a->base + (page + 63) * PAGE, PAGE, NULL, 0,
+		      PAGERD_FIXED, &p),
 	    "where excluded memory was");
 	a->tags[page + 63] = 0;
 	area_verify(a, page, 64, "beside a new page");
@@ -155,13 +125,14 @@ verify_split(const struct area *a, const char *where)
 	uint8_t *middle = a->base + a->npages / 2 * PAGE;
 	size_t len = a->npages * PAGE;
 
-	must(pagerd_advise(pager, a->base, len, PAGERD_SEQUENTIAL), "in order");
+	live_must(pagerd_advise(pager, a->base, len, PAGERD_SEQUENTIAL),
+	    "in order");
 	if (mprotect(middle, PAGE, PROT_READ) < 0)
 		live_die("mprotect: %s", strerror(errno));
 	area_verify(a, 0, a->npages, where);
 	if (mprotect(middle, PAGE, PROT_READ | PROT_WRITE) < 0)
 		live_die("mprotect: %s", strerror(errno));
-	must(pagerd_advise(pager, a->base, len, PAGERD_NORMAL), "as ever");
+	live_must(pagerd_advise(pager, a->base, len, PAGERD_NORMAL), "as ever");
 }
 
 static void
@@ -176,42 +147,43 @@ op_anon(size_t npages)
 	live_push_area(&a);
 	verify_split(&a, "back");
 	check_errors(&a);
-	must(pagerd_unmap(pager, a.base + third * PAGE, third * PAGE), "unmap");
+	live_must(pagerd_unmap(pager, a.base + third * PAGE, third * PAGE),
+	    "unmap");
 	area_verify(&a, 0, third, "before the hole");
 	area_verify(&a, 2 * third, tail, "behind the hole");
-	must(pagerd_map(pager, a.base + third * PAGE, third * PAGE / 2, NULL, 0,
-		 PAGERD_FIXED, &p),
+	live_must(pagerd_map(pager, a.base + third * PAGE, third * PAGE / 2,
+		      NULL, 0, PAGERD_FIXED, &p),
 	    "map into the hole");
-	must(pagerd_extend(pager, p, third * PAGE), "extend");
-	must_fail(pagerd_extend(pager, p, (third + 1) * PAGE), ENOMEM,
+	live_must(pagerd_extend(pager, p, third * PAGE), "extend");
+	live_must_fail(pagerd_extend(pager, p, (third + 1) * PAGE), ENOMEM,
 	    "extend over memory");
 	memset(a.tags + third, 0, third * sizeof(*a.tags));
 	area_verify(&a, 0, npages, "with a new middle");
 	area_fill(&a, third, third, 2);
 	live_push_area(&a);
-	copy = a;
-	copy.tags = live_map_shared(npages * sizeof(*a.tags));
-	memcpy(copy.tags, a.tags, npages * sizeof(*a.tags));
+	copy = area_copy(&a);
 	in_child(&copy);
 	area_verify(&a, 0, npages, "after a child");
-	must(pagerd_advise(pager, a.base, third * PAGE, PAGERD_SEQUENTIAL),
+	live_must(pagerd_advise(pager, a.base, third * PAGE, PAGERD_SEQUENTIAL),
 	    "sequential");
-	must(pagerd_advise(pager, a.base, third * PAGE, PAGERD_COLD), "cold");
-	must(pagerd_advise(pager, a.base + third * PAGE, 16 * PAGE, PAGERD_PIN),
+	live_must(pagerd_advise(pager, a.base, third * PAGE, PAGERD_COLD),
+	    "cold");
+	live_must(pagerd_advise(pager, a.base + third * PAGE, 16 * PAGE,
+		      PAGERD_PIN),
 	    "pin");
-	squeeze(live_limit());
+	live_squeeze();
 	if (live_out(a.base + third * PAGE, 16 * PAGE) != 0)
 		live_die("a pinned page is out");
-	must(pagerd_advise(pager, a.base + 2 * third * PAGE, 64 * PAGE,
-		 PAGERD_EXCLUDE),
+	live_must(pagerd_advise(pager, a.base + 2 * third * PAGE, 64 * PAGE,
+		      PAGERD_EXCLUDE),
 	    "exclude");
-	squeeze(live_limit());
+	live_squeeze();
 	if (live_out(a.base + 2 * third * PAGE, 64 * PAGE) != 0)
 		live_die("an excluded page is out");
 	check_excluded(&a, 2 * third);
 	area_verify(&a, 0, npages, "at the end");
-	must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap all");
-	must_fail(pagerd_query(pager, NULL, &(struct pagerd_region){ 0 }),
+	live_must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap all");
+	live_must_fail(pagerd_query(pager, NULL, &(struct pagerd_region){ 0 }),
 	    ENOENT, "a region after all were unmapped");
 }
 
@@ -279,10 +251,11 @@ op_shared(size_t npages)
 	snprintf(name, sizeof(name), "live-%d", (int)getpid());
 	snprintf(pages, sizeof(pages), "%zu", npages * PAGE / MIB);
 	area_map(&a, npages, name, PAGERD_CREATE | PAGERD_EXCLUSIVE);
-	must_fail(pagerd_map(pager, NULL, npages * PAGE, name, 0,
-		      PAGERD_CREATE | PAGERD_EXCLUSIVE, &p),
+	live_must_fail(pagerd_map(pager, NULL, npages * PAGE, name, 0,
+			   PAGERD_CREATE | PAGERD_EXCLUSIVE, &p),
 	    EEXIST, "a name that is taken");
-	must_fail(pagerd_map(pager, NULL, PAGE, name, npages * PAGE, 0, &p),
+	live_must_fail(pagerd_map(pager, NULL, PAGE, name, npages * PAGE, 0,
+			   &p),
 	    EINVAL, "pages that it does not have");
 	live_start(&peer, argv);
 	turns(&a, 0, peer.out, peer.in);
@@ -294,11 +267,11 @@ op_shared(size_t npages)
 		live_die("nothing of it was ever out");
 	in_child(&(struct area){ a.base, a.npages / 2, a.tags });
 	area_verify(&a, 0, a.npages, "after a child wrote");
-	must(pagerd_unlink(pager, name), "unlink");
-	must_fail(pagerd_map(pager, NULL, PAGE, name, 0, 0, &p), ENOENT,
+	live_must(pagerd_unlink(pager, name), "unlink");
+	live_must_fail(pagerd_map(pager, NULL, PAGE, name, 0, 0, &p), ENOENT,
 	    "a name that is free");
 	area_verify(&a, 0, a.npages, "without a name");
-	must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
+	live_must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
 }
 
 static bool
@@ -314,8 +287,8 @@ clone_area(const char *name)
 	struct pagerd_region r;
 	struct area a;
 
-	must(pagerd_clone(pager, name), "pagerd_clone");
-	must_fail(pagerd_clone(pager, name), EEXIST, "a second clone");
+	live_must(pagerd_clone(pager, name), "pagerd_clone");
+	live_must_fail(pagerd_clone(pager, name), EEXIST, "a second clone");
 	r = query(NULL);
 	a.base = r.addr;
 	a.npages = r.len / PAGE;
@@ -358,14 +331,9 @@ op_cloner(const char *name, unsigned int who)
 static void
 writer_child(const struct area *a, unsigned int who)
 {
-	struct area copy = *a;
-	pid_t pid;
+	struct area copy = area_copy(a);
+	pid_t pid = live_fork();
 
-	copy.tags = live_map_shared(a->npages * sizeof(*a->tags));
-	memcpy(copy.tags, a->tags, a->npages * sizeof(*a->tags));
-	pid = fork();
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid == 0) {
 		area_verify(&copy, 0, copy.npages, "in a clone's child");
 		write_mine(&copy, who, 300 + who);
@@ -451,8 +419,9 @@ op_clones(size_t npages, unsigned int n)
 	snprintf(name, sizeof(name), "live-%d", (int)getpid());
 	area_map(&a, npages, NULL, 0);
 	area_fill(&a, 0, npages, 1);
-	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
-	must_fail(pagerd_snapshot(pager, name), EEXIST, "a name that is taken");
+	live_must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	live_must_fail(pagerd_snapshot(pager, name), EEXIST,
+	    "a name that is taken");
 	area_fill(&a, 0, npages / 2, 2); /* no clone sees that */
 	for (unsigned int i = 0; i < n; i++) {
 		snprintf(who, sizeof(who), "%u", i);
@@ -463,13 +432,14 @@ op_clones(size_t npages, unsigned int n)
 	if (live_limit() > 4 * npages * PAGE && pss > npages * PAGE * 5 / 4)
 		live_die("%u clones take %zu MiB, not %zu", n,
 		    (size_t)(pss / MIB), npages * PAGE / MIB);
-	must(pagerd_drop(pager, name), "pagerd_drop");
-	must_fail(pagerd_clone(pager, name), ENOENT, "a snapshot that is gone");
+	live_must(pagerd_drop(pager, name), "pagerd_drop");
+	live_must_fail(pagerd_clone(pager, name), ENOENT,
+	    "a snapshot that is gone");
 	(void)live_ask_all(c, n);
 	for (unsigned int i = 0; i < n; i++)
 		live_wait(c[(i * 3 + 1) % n].pid, "a clone");
 	area_verify(&a, 0, npages, "what was cloned");
-	must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap");
+	live_must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap");
 }
 
 static void
@@ -484,8 +454,8 @@ op_written(size_t npages, unsigned int n)
 	snprintf(name, sizeof(name), "live-%d", (int)getpid());
 	area_map(&a, npages, NULL, 0);
 	area_fill(&a, 0, npages, 1);
-	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
-	must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
+	live_must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	live_must(pagerd_unmap(pager, a.base, a.npages * PAGE), "unmap");
 	for (unsigned int i = 0; i < n; i++) {
 		snprintf(who, sizeof(who), "%u", i);
 		live_start(&c[i], argv);
@@ -495,16 +465,16 @@ op_written(size_t npages, unsigned int n)
 	(void)live_ask_all(c, n);
 	for (unsigned int i = 0; i < n; i++)
 		live_wait(c[i].pid, "a clone");
-	must(pagerd_drop(pager, name), "pagerd_drop");
+	live_must(pagerd_drop(pager, name), "pagerd_drop");
 }
 
 /* What was a page of the snapshot is one of its clone. */
 static void
 become_clone(struct area *a, const char *name)
 {
-	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
-	must(pagerd_unmap(pager, a->base, a->npages * PAGE), "unmap");
-	must(pagerd_clone(pager, name), "pagerd_clone");
+	live_must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	live_must(pagerd_unmap(pager, a->base, a->npages * PAGE), "unmap");
+	live_must(pagerd_clone(pager, name), "pagerd_clone");
 }
 
 static void
@@ -531,10 +501,8 @@ op_alone(size_t npages)
 	area_map(&kinds[2], npages, NULL, 0);
 	area_fill(&kinds[1], 0, npages, 7);
 	area_fill(&kinds[2], 0, npages, 8);
-	squeeze(live_limit());
-	pid = fork();
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
+	live_squeeze();
+	pid = live_fork();
 	live_hold(pid == 0 ? "child" : "parent");
 	if (pid == 0) {
 		area_fill(&kinds[1], npages / 2, npages / 2, 9);
@@ -548,7 +516,8 @@ op_alone(size_t npages)
 	}
 	/* Named to the end: a daemon that has stopped must leave it alone. */
 	if (pagerd_unlink(pager, name) != -ECONNRESET)
-		must_fail(pagerd_unlink(pager, name), ENOENT, "unlink again");
+		live_must_fail(pagerd_unlink(pager, name), ENOENT,
+		    "unlink again");
 }
 
 static void
@@ -574,7 +543,7 @@ main(int argc, char **argv)
 	if (argc < 3)
 		live_die("usage: arena anon MIB | shared MIB | clones MIB N");
 	n = live_mib(argv[2]) / PAGE;
-	must(pagerd_open(NULL, &pager), "pagerd_open");
+	live_must(pagerd_open(NULL, &pager), "pagerd_open");
 	if (strcmp(op, "anon") == 0)
 		op_anon(n);
 	else if (strcmp(op, "shared") == 0)

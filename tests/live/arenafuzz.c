@@ -42,13 +42,6 @@ below(size_t n)
 	return live_rng(&w.rng) % n;
 }
 
-static void
-must(int rc, const char *what)
-{
-	if (rc < 0)
-		live_die("%s: %s", what, strerror(-rc));
-}
-
 static struct area *
 any_own(void)
 {
@@ -74,7 +67,8 @@ op_map(void)
 
 	if (a->base != NULL || w.npages + n > w.npages_max)
 		return;
-	must(pagerd_map(w.pager, NULL, n * PAGE, NULL, 0, 0, &base), "map");
+	live_must(pagerd_map(w.pager, NULL, n * PAGE, NULL, 0, 0, &base),
+	    "map");
 	a->base = base;
 	a->npages = n;
 	w.clone[a - w.own] = false;
@@ -109,8 +103,8 @@ op_map_file(void)
 		close(w.file);
 		write_file();
 	}
-	must(pagerd_map_file(w.pager, NULL, n * PAGE, w.file, from * PAGE, 0,
-		 &base),
+	live_must(pagerd_map_file(w.pager, NULL, n * PAGE, w.file, from * PAGE,
+		      0, &base),
 	    "map a file");
 	a->base = base;
 	a->npages = n;
@@ -124,7 +118,7 @@ op_map_file(void)
 static void
 give_up(struct area *a)
 {
-	must(pagerd_unmap(w.pager, a->base, a->npages * PAGE), "unmap");
+	live_must(pagerd_unmap(w.pager, a->base, a->npages * PAGE), "unmap");
 	w.npages -= a->npages;
 	a->base = NULL;
 }
@@ -157,7 +151,7 @@ op_extend(void)
 		w.refused++;
 		return;
 	}
-	must(rc, "extend");
+	live_must(rc, "extend");
 	for (size_t i = a->npages; i < n; i++)
 		a->tags[i] = 0;
 	w.npages += n - a->npages;
@@ -200,8 +194,8 @@ op_advise(void)
 	if (a == NULL)
 		return;
 	from = below(a->npages);
-	must(pagerd_advise(w.pager, a->base + from * PAGE,
-		 (1 + below(a->npages - from)) * PAGE, advice[below(4)]),
+	live_must(pagerd_advise(w.pager, a->base + from * PAGE,
+		      (1 + below(a->npages - from)) * PAGE, advice[below(4)]),
 	    "advise");
 }
 
@@ -239,10 +233,8 @@ be_child(void)
 static void
 op_fork(void)
 {
-	pid_t pid = fork();
+	pid_t pid = live_fork();
 
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid == 0)
 		be_child();
 	live_wait(pid, "a child");
@@ -265,19 +257,19 @@ op_snapshot(void)
 		w.refused++;
 		return;
 	}
-	must(rc, "snapshot");
+	live_must(rc, "snapshot");
 	memcpy(before, w.own, sizeof(before));
 	for (size_t i = 0; i < REGIONS; i++)
 		if (w.own[i].base != NULL)
-			must(pagerd_unmap(w.pager, w.own[i].base,
-				 w.own[i].npages * PAGE),
+			live_must(pagerd_unmap(w.pager, w.own[i].base,
+				      w.own[i].npages * PAGE),
 			    "unmap for a clone");
-	must(pagerd_clone(w.pager, name), "clone");
+	live_must(pagerd_clone(w.pager, name), "clone");
 	memcpy(w.own, before, sizeof(before));
 	memset(w.clone, true, sizeof(w.clone));
 	if (below(2) == 0)
 		verify_all("cloned");
-	must(pagerd_drop(w.pager, name), "drop");
+	live_must(pagerd_drop(w.pager, name), "drop");
 }
 
 static const struct {
@@ -313,7 +305,7 @@ begin(size_t npages)
 {
 	w.rng = live_seed();
 	w.npages_max = npages;
-	must(pagerd_open(NULL, &w.pager), "pagerd_open");
+	live_must(pagerd_open(NULL, &w.pager), "pagerd_open");
 	write_file();
 	for (size_t i = 0; i < REGIONS; i++)
 		w.own[i].tags =
@@ -326,8 +318,8 @@ begin(size_t npages)
 		    (int)getpid(), i);
 		a->npages = 1 + below(PAGES_MAX);
 		a->tags = live_map_shared(a->npages * sizeof(*a->tags));
-		must(pagerd_map(w.pager, NULL, a->npages * PAGE, w.names[i], 0,
-			 PAGERD_CREATE, &base),
+		live_must(pagerd_map(w.pager, NULL, a->npages * PAGE,
+			      w.names[i], 0, PAGERD_CREATE, &base),
 		    "shared memory");
 		a->base = base;
 	}
@@ -346,7 +338,7 @@ main(int argc, char **argv)
 		step();
 	verify_all("at the end");
 	for (size_t i = 0; i < SHARED; i++)
-		must(pagerd_unlink(w.pager, w.names[i]), "unlink");
+		live_must(pagerd_unlink(w.pager, w.names[i]), "unlink");
 	fprintf(stderr,
 	    "%zu snapshots, %zu children, %zu images, %zu refused\n",
 	    w.snapshots, w.children, w.images, w.refused);

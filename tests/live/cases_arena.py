@@ -86,7 +86,7 @@ def die(live):
         run = Run(live, [live.prog('arena'), 'written', '32', '3'],
                   limit=16 * MIB, daemon=daemon)
         wait_for('pages to be dropped', lambda: drops() > 0, 60)
-        time.sleep(live.random.uniform(0.0, 0.3))
+        time.sleep(live.random.uniform(0.0, 0.3))  # at any moment
         orphans = descendants_of(run.proc.pid)
         daemon.kill()
         live.daemons.remove(daemon)
@@ -186,7 +186,7 @@ def killed(live):
         words = ('clones', '8', '3') if i % 2 else ('anon', '24')
         run = Run(live, [live.prog('arena'), *words], limit=8 * MIB,
                   daemon=daemon)
-        time.sleep(live.random.uniform(0.0, 0.7))
+        time.sleep(live.random.uniform(0.0, 0.7))  # at any moment
         end_now(run)
         drop_all(daemon)
         daemon.check_model()
@@ -246,6 +246,7 @@ def daemon_killed(live):
 
     def kill(_name, _pid):
         check(daemon.pages_out() == 0, 'a page was moved out')
+        daemon.leaving = True
         daemon.proc.kill()
         daemon.proc.wait()
 
@@ -295,6 +296,45 @@ def image(mib, count, limit):
               'the example says: %s' % words)
         daemon.expect_idle()
     return case
+
+
+def serve(live, mib):
+    """=> an NBD server of an empty file, its URI"""
+    path = os.path.join(live.dir, 'served')
+    sock = os.path.join(live.dir, 'nbd')
+    with open(path, 'wb') as f:
+        f.truncate(mib * MIB)
+    server = live.helper(['nbdkit', '-f', '-U', sock, 'file', path])
+    wait_for('the NBD server', lambda: os.path.exists(sock), 30)
+    return server, 'nbd+unix:///?socket=' + sock
+
+
+def image_nbd(live):
+    """Programs map a snapshot that an NBD server has, as nbdfuse shows it."""
+    daemon = live.daemon()
+    server, uri = serve(live, 64)
+    core = os.path.join(live.dir, 'core')
+
+    def export(name, pid):
+        ctl(daemon, 'export', name, uri)
+        ctl(daemon, 'drop', name)
+        check(pid > 0, 'it is gone')
+
+    Run(live, [live.prog('images'), 'build', '32', 'built'], limit=64 * MIB,
+        daemon=daemon, hold=export).wait(120)
+    with open(core, 'wb'):
+        pass
+    fuse = live.helper(['nbdfuse', '-r', core, uri])
+    wait_for('the file', lambda: os.path.getsize(core) > 0, 30)
+    run = Run(live, [live.prog('images'), 'restore', '32', core, '3'],
+              limit=12 * MIB, daemon=daemon).wait(300)
+    print('managed: %s' % run.line())
+    check(run.stdout() == 'restore: fine\n', 'it says: %s' % run.stdout())
+    daemon.expect_idle()
+    fuse.terminate()
+    fuse.wait(30)
+    check(os.path.getsize(core) == 0, 'it is mounted yet')
+    server.terminate()
 
 
 def image_snapshot(live):
@@ -348,6 +388,7 @@ def image_hung(live):
 add('arena-image-file', 'file', '48', limit=24, prog='images')
 add('arena-image-file-user', 'file', '24', limit=12, prog='images', user=True)
 add('arena-image-truncated', 'truncated', '16', limit=8, prog='images')
+CASES['arena-image-nbd'] = ('live', 300, image_nbd)
 CASES['arena-image-snapshot'] = ('live', 300, image_snapshot)
 CASES['arena-image'] = ('live', 300, image(64, 4, 2048))
 CASES['arena-image-tight'] = ('live', 300, image(32, 4, 80))

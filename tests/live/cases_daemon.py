@@ -2,8 +2,10 @@
 or hostile, and what must not change for a program.
 """
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -72,6 +74,12 @@ class Steady:
         if daemon is not None:
             self.run.expect_budget()
 
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+    def expect_killed(self):
+        self.run.wait(60, status=128 + signal.SIGKILL)
+
     def expect_right(self):
         self.run.wait(120)
         print('managed: %s' % self.run.line(), flush=True)
@@ -89,6 +97,16 @@ class Steady:
         check('pagerd' in self.run.stderr(),
               'no clear message: "%s"' % self.run.stderr())
         print('it said: %s' % self.run.stderr().strip())
+
+
+@contextlib.contextmanager
+def at_work(live):
+    """A daemon and a program under it, which ends well after the block."""
+    daemon = live.daemon()
+    program = Steady(live, daemon, 'client').await_ready()
+    yield daemon, program
+    program.finish(daemon)
+    daemon.expect_idle()
 
 
 @add('stop-held')
@@ -182,7 +200,7 @@ def die_threads(live):
     program = Steady(live, daemon, 'a', argv=[
         live.prog('storm'), 'mutex', WANTS, '16', '400000000'])
     wait_for('pages to be out', lambda: daemon.pages_out() > 0, 60)
-    time.sleep(live.random.random())
+    time.sleep(live.random.random())  # it may happen at any moment
     daemon.kill()
     live.daemons.remove(daemon)
     program.expect_dead()
@@ -205,19 +223,17 @@ def die_in_budget(live):
 @add('client-killed')
 def client_killed(live):
     """Programs are killed under load; another one goes on."""
-    daemon = live.daemon()
-    other = Steady(live, daemon, 'other').await_ready()
-    for number in range(4):
-        victim = Steady(live, daemon, 'victim%d' % number).await_ready()
-        victim.await_rounds(1)
-        time.sleep(live.random.random() * 0.3)
-        os.kill(victim.pid, signal.SIGKILL)
-        victim.run.wait(60, status=128 + signal.SIGKILL)
-        wait_for('the killed program to be forgotten',
-                 lambda: len(daemon.groups()) == 1)
-        other.await_rounds(1)
-    other.finish(daemon)
-    daemon.expect_idle()
+    with at_work(live) as (daemon, other):
+        for number in range(4):
+            victim = Steady(live, daemon, 'victim%d' % number).await_ready()
+            victim.await_rounds(1)
+            # at any moment of a round
+            time.sleep(live.random.random() * 0.3)
+            victim.kill()
+            victim.expect_killed()
+            wait_for('the killed program to be forgotten',
+                     lambda: len(daemon.groups()) == 1)
+            other.await_rounds(1)
 
 
 @add('client-stopped')
@@ -292,12 +308,47 @@ def relimit(live):
     daemon.check_model()
     for _ in range(20):
         check(pss_anon(program.pid) <= allowed, 'it grew beyond its limit')
-        time.sleep(0.02)
+        time.sleep(0.02)  # looked at now and then while it works
     subprocess.run(pagerctl + ['256M'], env=live.env, timeout=60, check=True)
     program.await_rounds(3)
     check(pss_anon(program.pid) > 2 * LIMIT, 'it did not grow again')
     program.finish()
     check(program.run.summary()['evicted_pages'] > 0, 'nothing was evicted')
+    daemon.expect_idle()
+
+
+def switches(pid):
+    """How often the threads of a process went to sleep."""
+    count = 0
+    for tid in os.listdir('/proc/%d/task' % pid):
+        for line in read_text('/proc/%d/task/%s/status' % (
+                pid, tid)).splitlines():
+            if line.startswith('voluntary_ctxt_switches:'):
+                count += int(line.split()[1])
+    return count
+
+
+@add('idle')
+def idle(live):
+    """Programs that do nothing wake nobody, far from their limits or near."""
+    daemon = live.daemon()
+    script = 'kept = bytearray(%d << 20); input()'
+    helpers = [live.helper(
+        [live.path('src/ctl/pagerctl'), '--socket', daemon.control, 'run',
+         '--limit', '%dM' % limit, '--', '/usr/bin/python3', '-c',
+         script % mib], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for limit, mib in ((512, 32), (128, 16), (64, 56), (64, 62))]
+    wait_for('the programs to be full', lambda: sum(
+        group['usage'] for group in daemon.groups()) > 150 * MIB)
+    time.sleep(3)  # until they count as quiet
+    before = switches(daemon.pid)
+    time.sleep(2)
+    per_second = (switches(daemon.pid) - before) / 2
+    print('%.1f wake-ups a second' % per_second)
+    check(per_second < 80, 'the daemon does not sleep')
+    for helper in helpers:
+        helper.stdin.close()
+        helper.wait(30)
     daemon.expect_idle()
 
 
@@ -411,19 +462,16 @@ def hostile(live, daemon, thing, victim):
 @add('hostile', timeout=600)
 def hostile_clients(live):
     """Every bad thing that a client can do, beside one that works."""
-    daemon = live.daemon()
-    victim = Steady(live, daemon, 'victim').await_ready()
-    things = subprocess.run(
-        [live.prog('hostile'), 'list'], stdout=subprocess.PIPE, timeout=60,
-        check=True).stdout.decode().split()
-    check(len(things) > 30, 'only %d bad things' % len(things))
-    fds = daemon.count_fds()
-    for thing in things:
-        hostile(live, daemon, thing, victim)
-        wait_for('descriptors to be closed after "%s"' % thing,
-                 lambda: daemon.count_fds() <= fds)
-    victim.finish(daemon)
-    daemon.expect_idle()
+    with at_work(live) as (daemon, victim):
+        things = subprocess.run(
+            [live.prog('hostile'), 'list'], stdout=subprocess.PIPE,
+            timeout=60, check=True).stdout.decode().split()
+        check(len(things) > 30, 'only %d bad things' % len(things))
+        fds = daemon.count_fds()
+        for thing in things:
+            hostile(live, daemon, thing, victim)
+            wait_for('descriptors to be closed after "%s"' % thing,
+                     lambda: daemon.count_fds() <= fds)
 
 
 BAD_CONTROL = (
@@ -441,27 +489,27 @@ BAD_CONTROL = (
 )
 
 
+def bad_request(daemon, data):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(20)
+        sock.connect(daemon.control)
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            answer = sock.recv(65536)
+        except (BrokenPipeError, ConnectionResetError):
+            answer = b''
+    check(answer == b'' or b'"error"' in answer,
+          '%r was answered with %r' % (data[:80], answer[:200]))
+
+
 @add('bad-control')
 def bad_control(live):
     """Bad input at the control socket gets an error or an end."""
-    import socket
-    daemon = live.daemon()
-    victim = Steady(live, daemon, 'victim').await_ready()
-    fds = daemon.count_fds()
-    for data in BAD_CONTROL:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(20)
-            sock.connect(daemon.control)
-            try:
-                sock.sendall(data)
-                sock.shutdown(socket.SHUT_WR)
-                answer = sock.recv(65536)
-            except (BrokenPipeError, ConnectionResetError):
-                answer = b''
-            check(answer == b'' or b'"error"' in answer,
-                  '%r was answered with %r' % (data[:80], answer[:200]))
-        wait_for('the connection to be closed',
-                 lambda: daemon.count_fds() <= fds)
-        victim.await_rounds(1)
-    victim.finish(daemon)
-    daemon.expect_idle()
+    with at_work(live) as (daemon, victim):
+        fds = daemon.count_fds()
+        for data in BAD_CONTROL:
+            bad_request(daemon, data)
+            wait_for('the connection to be closed',
+                     lambda: daemon.count_fds() <= fds)
+            victim.await_rounds(1)

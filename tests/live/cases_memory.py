@@ -5,7 +5,7 @@ Each runs plain, and then with a quarter of the memory that it wants.
 
 import os
 
-from harness import MIB, check
+from harness import MIB, Run, check
 
 CASES = {}
 
@@ -68,6 +68,21 @@ def small_space(live):
               live.daemon())
 
 
+def fill_within(live):
+    """Filled at once to 79 and 85 % of the limit: nothing has to leave."""
+    daemon = live.daemon()
+    for limit in (162, 150):
+        run = Run(live, [live.prog('memops'), 'fill', '128'], limit * MIB,
+                  daemon)
+        run.wait(60)
+        summary = run.summary()
+        print('limit %d MiB: %s' % (limit, run.line()), flush=True)
+        check(summary['managed'], 'not managed: %s' % summary)
+        check(summary['peak'] >= 120 * MIB, 'it was not filled')
+        check(summary['evicted_pages'] == 0, '%d pages were evicted' %
+              summary['evicted_pages'])
+
+
 def fuzz(mib, steps, programs, raw=()):
     """A case of random programs; TEST_SEED names the first.
 
@@ -98,6 +113,10 @@ for op in PROCS:
     add('proc-' + op, own('procs', op, '64'))
 for op in PROC_FORKS:
     add('proc-' + op, own('procs', op, '64', budget=False))
+add('mem-cold', own('memops', 'cold', '32', mib=32))
+# Mappings that are on their way are foreign memory for a moment.
+add('mem-churn', own('memops', 'churn', '64', budget=False))
+add('mem-fill-within', fill_within)
 add('proc-small-space', small_space)
 for op in KINDS:
     add('io-' + op, own('kio', op, '32'))

@@ -122,19 +122,22 @@ class Varlink:
 
 
 class Daemon:
-    """A daemon with its own sockets."""
+    """A daemon with its own sockets.
 
-    def __init__(self, live, name='daemon'):
+    config: what its file has besides, the rest of [daemon] and sections.
+    """
+
+    def __init__(self, live, name='daemon', config=''):
         self.live = live
         self.dir = os.path.join(live.dir, name)
         self.control = os.path.join(self.dir, 'control')
         self.log = os.path.join(live.dir, name + '.log')
-        config = os.path.join(live.dir, name + '.conf')
-        with open(config, 'w', encoding='ascii') as f:
-            f.write('[daemon]\nclient-timeout = 3\n')
+        path = os.path.join(live.dir, name + '.conf')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write('[daemon]\nclient-timeout = 3\n' + config)
         with open(self.log, 'wb') as log:
             self.proc = subprocess.Popen(
-                [live.path('src/pagerd'), '--foreground', '--config', config,
+                [live.path('src/pagerd'), '--foreground', '--config', path,
                  '--socket-dir', self.dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid = self.proc.pid
@@ -342,7 +345,7 @@ class Run:
 
     def watch(self):
         """Checks the model now and then while pages are out."""
-        pause = 0.25
+        pause = 0.05
         while not self.done.wait(pause) and not self.daemon.leaving:
             try:
                 if self.daemon.pages_out() > 0:
@@ -498,8 +501,8 @@ class Live:
         self.number += 1
         return self.number
 
-    def daemon(self, name='daemon'):
-        return Daemon(self, name)
+    def daemon(self, name='daemon', config=''):
+        return Daemon(self, name, config)
 
     def plain(self, argv, timeout=300, status=0, **options):
         run = Run(self, argv, **options).wait(timeout, status)
@@ -539,8 +542,14 @@ class Live:
         return run
 
     def both(self, argv, limit, daemon, timeout=600, budget=True, **options):
-        """The same command plain and managed, with the same output."""
-        plain = self.plain(argv, timeout, **options)
+        """The same command plain and managed, with the same output.
+
+        Its peak is sampled, and a plain run can be over before it is.
+        """
+        for _ in range(3):
+            plain = self.plain(argv, timeout, **options)
+            if plain.peak() > 2 * limit:
+                break
         check(plain.peak() > 2 * limit,
               'it wants only %.1f MiB' % (plain.peak() / MIB))
         managed = self.managed(argv, limit, daemon, timeout, budget=budget,
@@ -577,7 +586,7 @@ class Live:
                 end_tree(pid)
             try:
                 if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                    time.sleep(0.01)
+                    time.sleep(0.01)  # orphans become ours meanwhile
             except ChildProcessError:
                 break
         if os.environ.get('LIVE_KEEP'):

@@ -38,20 +38,6 @@
 
 static struct pagerd *pager;
 
-static void
-must(int rc, const char *what)
-{
-	if (rc < 0)
-		live_die("%s: %s", what, strerror(-rc));
-}
-
-static void
-must_fail(int rc, int want, const char *what)
-{
-	if (rc != -want)
-		live_die("%s: %s, not %s", what, strerror(-rc), strerror(want));
-}
-
 /* => an unlinked file of tagged pages, and of TAIL bytes behind them */
 static int
 file_new(size_t npages, uint64_t salt)
@@ -86,24 +72,10 @@ area_map_file(struct area *a, int fd, size_t npages, uint64_t salt, size_t from)
 {
 	void *base;
 
-	must(pagerd_map_file(pager, NULL, npages * PAGE, fd, from * PAGE, 0,
-		 &base),
+	live_must(pagerd_map_file(pager, NULL, npages * PAGE, fd, from * PAGE,
+		      0, &base),
 	    "pagerd_map_file");
 	area_tag(a, base, npages, salt, from);
-}
-
-/* Memory of our own that is filled, so that other memory has to go. */
-static void
-squeeze(void)
-{
-	struct area a;
-
-	if (live_limit() == 0)
-		return;
-	area_new(&a, live_limit() / PAGE);
-	area_fill(&a, 0, a.npages, 77);
-	area_verify(&a, 0, a.npages, "squeezing");
-	munmap(a.base, a.npages * PAGE);
 }
 
 static void
@@ -116,24 +88,25 @@ check_refusals(int fd, size_t npages)
 
 	if (writer < 0 || path < 0 || pipe2(pipes, O_CLOEXEC) < 0)
 		live_die("no descriptors");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, fd, 100, 0, &p), EINVAL,
-	    "an offset that is no page");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, fd, end, 0, &p), EINVAL,
-	    "pages behind the end");
-	must_fail(pagerd_map_file(pager, NULL, end + PAGE, fd, 0, 0, &p),
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, fd, 100, 0, &p),
+	    EINVAL, "an offset that is no page");
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, fd, end, 0, &p),
+	    EINVAL, "pages behind the end");
+	live_must_fail(pagerd_map_file(pager, NULL, end + PAGE, fd, 0, 0, &p),
 	    EINVAL, "one page too many");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, fd, 0, PAGERD_CREATE, &p),
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, fd, 0, PAGERD_CREATE,
+			   &p),
 	    EINVAL, "a flag");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, writer, 0, 0, &p), EACCES,
-	    "a file that is open for writing");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, path, 0, 0, &p), EACCES,
-	    "a file that is not open for reading");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, pipes[0], 0, 0, &p),
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, writer, 0, 0, &p),
+	    EACCES, "a file that is open for writing");
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, path, 0, 0, &p),
+	    EACCES, "a file that is not open for reading");
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, pipes[0], 0, 0, &p),
 	    EINVAL, "a pipe");
-	must_fail(pagerd_map_file(pager, NULL, PAGE, 9999, 0, 0, &p), EBADF,
-	    "no descriptor");
-	must_fail(pagerd_restore(pager, fd), ENOEXEC, "no core");
-	must_fail(pagerd_restore(pager, pipes[0]), EINVAL, "a pipe");
+	live_must_fail(pagerd_map_file(pager, NULL, PAGE, 9999, 0, 0, &p),
+	    EBADF, "no descriptor");
+	live_must_fail(pagerd_restore(pager, fd), ENOEXEC, "no core");
+	live_must_fail(pagerd_restore(pager, pipes[0]), EINVAL, "a pipe");
 	close(writer);
 	close(path);
 	close(pipes[0]);
@@ -148,25 +121,20 @@ check_tail(int fd, size_t npages)
 
 	page_fill(want, live_tag(1, npages));
 	memset((char *)want + TAIL, 0, PAGE - TAIL);
-	must(pagerd_map_file(pager, NULL, PAGE, fd, npages * PAGE,
-		 PAGERD_READONLY, &p),
+	live_must(pagerd_map_file(pager, NULL, PAGE, fd, npages * PAGE,
+		      PAGERD_READONLY, &p),
 	    "the last page");
 	if (memcmp(p, want, PAGE) != 0)
 		live_die("the last page is not what it was");
-	must(pagerd_unmap(pager, p, PAGE), "unmap");
+	live_must(pagerd_unmap(pager, p, PAGE), "unmap");
 }
 
 static void
 in_child(struct area *a)
 {
-	struct area copy = *a;
-	pid_t pid;
+	struct area copy = area_copy(a);
+	pid_t pid = live_fork();
 
-	copy.tags = live_map_shared(a->npages * sizeof(*a->tags));
-	memcpy(copy.tags, a->tags, a->npages * sizeof(*a->tags));
-	pid = fork();
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid == 0) {
 		area_verify(&copy, 0, copy.npages, "in a child");
 		area_fill(&copy, copy.npages / 3, copy.npages / 8, 50);
@@ -187,18 +155,20 @@ op_file(size_t npages)
 	check_refusals(fd, npages);
 	check_tail(fd, npages);
 	/* With room above it. */
-	must(pagerd_map_file(pager, (void *)(uintptr_t)PAGERD_ARENA_START,
-		 (npages - third) * PAGE, fd, third * PAGE, PAGERD_FIXED, &p),
+	live_must(pagerd_map_file(pager, (void *)(uintptr_t)PAGERD_ARENA_START,
+		      (npages - third) * PAGE, fd, third * PAGE, PAGERD_FIXED,
+		      &p),
 	    "pagerd_map_file");
 	area_tag(&a, p, npages - third, 1, third);
-	must_fail(pagerd_map_file(pager, a.base, PAGE, fd, 0, PAGERD_FIXED, &p),
+	live_must_fail(pagerd_map_file(pager, a.base, PAGE, fd, 0, PAGERD_FIXED,
+			   &p),
 	    EEXIST, "FIXED over memory");
 	close(fd);
 	area_verify(&a, 0, a.npages, "read");
-	squeeze();
+	live_squeeze();
 	area_verify(&a, 0, a.npages, "read again");
 	area_fill(&a, 0, third / 2, 2);
-	squeeze();
+	live_squeeze();
 	area_verify(&a, 0, a.npages, "partly written");
 	in_child(&a);
 	area_verify(&a, 0, a.npages, "after a child");
@@ -206,17 +176,17 @@ op_file(size_t npages)
 	for (size_t i = 0; i < third / 4; i++)
 		a.tags[i] = live_tag(1, third + i);
 	area_verify(&a, 0, a.npages, "thrown away");
-	must(pagerd_unmap(pager, a.base + third * PAGE,
-		 (a.npages - third) * PAGE),
+	live_must(pagerd_unmap(pager, a.base + third * PAGE,
+		      (a.npages - third) * PAGE),
 	    "unmap");
-	must(pagerd_extend(pager, a.base, 2 * third * PAGE), "extend");
+	live_must(pagerd_extend(pager, a.base, 2 * third * PAGE), "extend");
 	for (size_t i = third; i < 2 * third; i++)
 		a.tags[i] = live_tag(1, third + i);
 	area_verify(&a, 0, 2 * third, "extended");
-	must_fail(pagerd_extend(pager, a.base, (npages + 2) * PAGE), ENOMEM,
-	    "more than the file has");
-	must(pagerd_unmap(pager, a.base, 2 * third * PAGE), "unmap");
-	must_fail(pagerd_query(pager, NULL, &(struct pagerd_region){ 0 }),
+	live_must_fail(pagerd_extend(pager, a.base, (npages + 2) * PAGE),
+	    ENOMEM, "more than the file has");
+	live_must(pagerd_unmap(pager, a.base, 2 * third * PAGE), "unmap");
+	live_must_fail(pagerd_query(pager, NULL, &(struct pagerd_region){ 0 }),
 	    ENOENT, "a region after all were unmapped");
 }
 
@@ -226,10 +196,11 @@ op_build(size_t npages, const char *name)
 	struct area a;
 	void *base;
 
-	must(pagerd_map(pager, NULL, npages * PAGE, NULL, 0, 0, &base), "map");
+	live_must(pagerd_map(pager, NULL, npages * PAGE, NULL, 0, 0, &base),
+	    "map");
 	area_tag(&a, base, npages, 0, 0);
 	area_fill(&a, 0, npages, 1);
-	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	live_must(pagerd_snapshot(pager, name), "pagerd_snapshot");
 	live_hold("built");
 }
 
@@ -259,10 +230,10 @@ op_restorer(size_t npages, const char *core, unsigned int who)
 
 	if (fd < 0)
 		live_die("%s: %s", core, strerror(errno));
-	must(pagerd_restore(pager, fd), "pagerd_restore");
-	must_fail(pagerd_restore(pager, fd), EEXIST, "a second time");
+	live_must(pagerd_restore(pager, fd), "pagerd_restore");
+	live_must_fail(pagerd_restore(pager, fd), EEXIST, "a second time");
 	close(fd);
-	must(pagerd_query(pager, NULL, &r), "pagerd_query");
+	live_must(pagerd_query(pager, NULL, &r), "pagerd_query");
 	if (r.len != npages * PAGE || strcmp(r.memtype, "image") != 0)
 		live_die("it is %s, %zu bytes", r.memtype, r.len);
 	area_tag(&a, r.addr, npages, 1, 0);
@@ -335,13 +306,11 @@ op_truncated(size_t npages)
 	area_map_file(&a, fd, npages, 1, 0);
 	area_verify(&a, 0, npages / 2, "read");
 	area_fill(&a, left, 16, 3);
-	squeeze();
+	live_squeeze();
 	if (ftruncate(fd, (off_t)(left * PAGE)) < 0)
 		live_die("ftruncate: %s", strerror(errno));
 	usleep(200000); /* what was read just now may be in use yet */
-	pid = fork();
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
+	pid = live_fork();
 	if (pid == 0) {
 		area_verify(&a, 0, left + 16, "in a child");
 		_exit(0);
@@ -365,15 +334,15 @@ verify_both(size_t npages)
 	struct pagerd_region r;
 	struct area a;
 
-	must(pagerd_query(pager, NULL, &r), "pagerd_query");
+	live_must(pagerd_query(pager, NULL, &r), "pagerd_query");
 	area_tag(&a, r.addr, npages, 1, 0);
 	for (size_t i = 0; i < npages; i++)
 		if (is_mine(i, 0))
 			a.tags[i] = live_tag(100, i);
 	area_verify(&a, 0, npages, "partly written");
-	squeeze();
+	live_squeeze();
 	area_verify(&a, 0, npages, "partly written, again");
-	must(pagerd_query(pager, (char *)r.addr + npages * PAGE, &r),
+	live_must(pagerd_query(pager, (char *)r.addr + npages * PAGE, &r),
 	    "the other one");
 	if (strcmp(r.memtype, "image") != 0)
 		live_die("an image that nobody wrote to is %s", r.memtype);
@@ -386,7 +355,7 @@ verify_both(size_t npages)
 static void
 op_cloner(size_t npages, const char *name)
 {
-	must(pagerd_clone(pager, name), "pagerd_clone");
+	live_must(pagerd_clone(pager, name), "pagerd_clone");
 	verify_both(npages);
 }
 
@@ -397,7 +366,7 @@ op_restored(size_t npages, const char *core)
 
 	if (fd < 0)
 		live_die("%s: %s", core, strerror(errno));
-	must(pagerd_restore(pager, fd), "pagerd_restore");
+	live_must(pagerd_restore(pager, fd), "pagerd_restore");
 	close(fd);
 	verify_both(npages);
 }
@@ -420,18 +389,18 @@ op_snapshot(char *mib)
 		live_die("regions are not made top down");
 	close(fd);
 	write_mine(&a, 0);
-	must(pagerd_snapshot(pager, name), "pagerd_snapshot");
+	live_must(pagerd_snapshot(pager, name), "pagerd_snapshot");
 	area_fill(&a, 0, npages / 2, 7); /* no clone sees that */
 	live_hold(name);
 	live_start(&o, argv);
 	live_wait(o.pid, "the clone");
 	area_verify(&a, 0, npages, "what was cloned");
 	area_verify(&b, 0, npages, "what was not written");
-	must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap");
-	must(pagerd_unmap(pager, b.base, npages * PAGE), "unmap");
+	live_must(pagerd_unmap(pager, a.base, npages * PAGE), "unmap");
+	live_must(pagerd_unmap(pager, b.base, npages * PAGE), "unmap");
 	live_start(&o, argv);
 	live_wait(o.pid, "the clone of what is not there");
-	must(pagerd_drop(pager, name), "pagerd_drop");
+	live_must(pagerd_drop(pager, name), "pagerd_drop");
 }
 
 static void
@@ -444,7 +413,7 @@ op_stop(size_t npages)
 	close(fd);
 	area_verify(&a, 0, npages / 2, "read");
 	area_fill(&a, npages / 4, npages / 8, 6);
-	squeeze();
+	live_squeeze();
 	live_hold("images");
 	area_verify(&a, 0, npages, "without the daemon");
 	area_fill(&a, 0, npages, 8);
@@ -455,15 +424,40 @@ op_stop(size_t npages)
 static pid_t
 touch_hung(const struct area *a)
 {
-	pid_t pid = fork();
+	pid_t pid = live_fork();
 
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid > 0)
 		return pid;
 	if (!is_gone(a->base + (a->npages - 5) * PAGE))
 		live_die("a page is there that nobody has read");
 	_exit(0);
+}
+
+/* => is it blocked, though in no system call? */
+static bool
+waits_for_page(pid_t pid)
+{
+	char path[64], text[8] = "";
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	f = fopen(path, "r");
+	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+		live_die("%s: %s", path, strerror(errno));
+	fclose(f);
+	return strncmp(text, "-1 ", 3) == 0;
+}
+
+static void
+await_hung(pid_t pid)
+{
+	const double end = live_now() + 20;
+
+	while (!waits_for_page(pid)) {
+		if (live_now() > end)
+			live_die("a page that nobody has read keeps nobody");
+		(void)usleep(1000);
+	}
 }
 
 static void
@@ -479,7 +473,8 @@ op_hung(size_t npages)
 	area_verify(&a, 0, npages / 4, "read");
 	for (unsigned int i = 0; i < OTHERS_MAX; i++)
 		pids[i] = touch_hung(&a);
-	usleep(100000);
+	for (unsigned int i = 0; i < OTHERS_MAX; i++)
+		await_hung(pids[i]);
 	fd = file_new(npages, 2);
 	area_map_file(&b, fd, npages, 2, 0);
 	close(fd);
@@ -506,7 +501,7 @@ main(int argc, char **argv)
 	if (argc < 3)
 		live_die("usage: images file MIB | build MIB NAME | ...");
 	n = live_mib(argv[2]) / PAGE;
-	must(pagerd_open(NULL, &pager), "pagerd_open");
+	live_must(pagerd_open(NULL, &pager), "pagerd_open");
 	if (strcmp(op, "file") == 0)
 		op_file(n);
 	else if (strcmp(op, "build") == 0 && argc == 4)

@@ -38,6 +38,20 @@ live_die(const char *fmt, ...)
 	_exit(3);
 }
 
+void
+live_must(int rc, const char *what)
+{
+	if (rc < 0)
+		live_die("%s: %s", what, strerror(-rc));
+}
+
+void
+live_must_fail(int rc, int want, const char *what)
+{
+	if (rc != -want)
+		live_die("%s: %s, not %s", what, strerror(-rc), strerror(want));
+}
+
 uint64_t
 live_seed(void)
 {
@@ -198,6 +212,16 @@ area_new(struct area *a, size_t npages)
 	a->tags = live_map_shared(npages * sizeof(*a->tags));
 }
 
+struct area
+area_copy(const struct area *a)
+{
+	struct area copy = *a;
+
+	copy.tags = live_map_shared(a->npages * sizeof(*a->tags));
+	memcpy(copy.tags, a->tags, a->npages * sizeof(*a->tags));
+	return copy;
+}
+
 void
 area_fill(struct area *a, size_t from, size_t n, uint64_t salt)
 {
@@ -294,6 +318,19 @@ live_push_area(const struct area *a)
 }
 
 void
+live_squeeze(void)
+{
+	struct area a;
+
+	if (live_limit() == 0)
+		return;
+	area_new(&a, live_limit() / PAGE);
+	area_fill(&a, 0, a.npages, 77);
+	area_verify(&a, 0, a.npages, "squeezing");
+	munmap(a.base, a.npages * PAGE);
+}
+
+void
 live_hold(const char *name)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -316,6 +353,16 @@ live_hold(const char *name)
 		if (errno != EINTR)
 			live_die("hold %s: %s", name, strerror(errno));
 	close(fd);
+}
+
+pid_t
+live_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		live_die("fork: %s", strerror(errno));
+	return pid;
 }
 
 void

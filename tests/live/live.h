@@ -35,6 +35,9 @@ struct area {
 
 void live_die(const char *, ...) __attribute__((noreturn))
 __attribute__((format(printf, 1, 2)));
+/* Of a call whose result is -errno: none, or just this one. */
+void live_must(int rc, const char *what);
+void live_must_fail(int rc, int want, const char *what);
 uint64_t live_seed(void);
 uint64_t live_mix(uint64_t); /* a hash */
 uint64_t live_rng(uint64_t *state);
@@ -53,6 +56,8 @@ void page_expect(const void *page, uint64_t tag, const char *where);
 void *live_map(size_t len); /* anonymous, private, writable */
 void *live_map_shared(size_t len);
 void area_new(struct area *, size_t npages);
+/* => the same pages, with tags that only the copy's owner changes */
+struct area area_copy(const struct area *);
 void area_fill(struct area *, size_t from, size_t n, uint64_t salt);
 void area_verify(const struct area *, size_t from, size_t n, const char *where);
 
@@ -69,9 +74,16 @@ size_t live_out_fd(int pagemap, const void *addr, size_t len);
  */
 void live_push_out(const void *addr, size_t len);
 void live_push_area(const struct area *);
+/*
+ * live_squeeze: fill as much memory as the budget has, and give it back
+ *
+ * => other memory has to go, though nobody says how much has gone
+ */
+void live_squeeze(void);
 
 /* Tells the runner "name PID", and waits until it lets us go on. */
 void live_hold(const char *name);
+pid_t live_fork(void);                   /* not negative */
 void live_wait(pid_t, const char *what); /* it must exit with 0 */
 double live_now(void);                   /* seconds */
 

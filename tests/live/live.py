@@ -17,12 +17,14 @@ import cases_memory
 import cases_programs
 import cases_rows
 import cases_snapshot
+import cases_stores
 import cases_usage
 from harness import run_case
 
 CASES = {}
 for module in (cases_arena, cases_memory, cases_programs, cases_daemon,
-               cases_dedup, cases_rows, cases_snapshot, cases_usage):
+               cases_dedup, cases_rows, cases_snapshot, cases_stores,
+               cases_usage):
     CASES.update(module.CASES)
 
 

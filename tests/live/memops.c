@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +311,16 @@ op_read_first(struct area *a)
 	area_verify(a, 0, a->npages, "beside");
 }
 
+/* All of it at once, as fast as can be. */
+static void
+op_fill(struct area *a)
+{
+	struct timespec nap = { .tv_nsec = 300000000 };
+
+	nanosleep(&nap, NULL);
+	area_verify(a, 0, a->npages, "filled");
+}
+
 static void
 protect(struct area *a, size_t from, size_t n, int prot)
 {
@@ -505,12 +517,139 @@ op_fresh(struct area *a)
 	fresh_rounds(a, a->npages / 2);
 }
 
-/* Nothing has had to go out so far: what comes now is the first. */
+/*
+ * Nothing has had to go out so far: what comes now is the first.  The pager has
+ * come to rest by then, and looks at us seldom; nothing tells when it has.
+ */
 static void
 op_fresh_near(struct area *a)
 {
 	usleep(300000);
 	fresh_rounds(a, 3 * a->npages);
+}
+
+#define COLD_ROUNDS 200000
+
+struct toucher {
+	struct area *area;
+	atomic_bool end;
+};
+
+/* The entries of all pages that are there change, their bytes do not. */
+static void *
+touch_cold(void *arg)
+{
+	struct toucher *t = arg;
+	uint8_t *base = t->area->base;
+	size_t n = t->area->npages;
+	unsigned char *there = live_map_shared(n);
+
+	while (!atomic_load(&t->end)) {
+		if (madvise(base, n * PAGE, MADV_COLD) < 0 ||
+		    mincore(base, n * PAGE, there) < 0)
+			live_die("MADV_COLD: %s", strerror(errno));
+		for (size_t i = 0; i < n; i++)
+			if (there[i])
+				(void)*(volatile uint8_t *)(base + i * PAGE);
+	}
+	return NULL;
+}
+
+/*
+ * Linux 6.18 says EEXIST of pages that UFFDIO_MOVE has moved, if their entries
+ * changed while it looked at them.
+ */
+static void
+op_cold(struct area *a)
+{
+	struct toucher t = { .area = a };
+	uint64_t rng = live_seed();
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, touch_cold, &t) != 0)
+		live_die("no thread");
+	for (size_t i = 0; i < COLD_ROUNDS; i++) {
+		size_t at = live_rng(&rng) % a->npages;
+
+		area_verify(a, at, 1, "touched");
+		area_fill(a, at, 1, i);
+	}
+	atomic_store(&t.end, true);
+	pthread_join(thread, NULL);
+	area_verify(a, 0, a->npages, "touched");
+}
+
+#define CHURN_THREADS 4
+#define CHURN_BLOCKS 32
+#define CHURN_ROUNDS 1500
+
+struct churner {
+	pthread_t thread;
+	uint64_t rng;
+	size_t max; /* pages of a block */
+};
+
+static void
+block_new(struct area *b, size_t npages, uint64_t *rng)
+{
+	b->npages = npages;
+	b->base = live_map(npages * PAGE);
+	for (size_t i = 0; i < npages; i++) {
+		b->tags[i] = live_rng(rng) | 1;
+		page_fill(b->base + i * PAGE, b->tags[i]);
+	}
+}
+
+static void
+block_end(struct area *b)
+{
+	area_verify(b, 0, b->npages, "churned");
+	if (munmap(b->base, b->npages * PAGE) < 0)
+		live_die("munmap: %s", strerror(errno));
+	b->npages = 0;
+}
+
+static void *
+churn(void *arg)
+{
+	struct churner *c = arg;
+	struct area blocks[CHURN_BLOCKS];
+
+	for (size_t i = 0; i < CHURN_BLOCKS; i++)
+		blocks[i] = (struct area){
+			.tags = live_map_shared(c->max * sizeof(uint64_t))
+		};
+	for (size_t i = 0; i < CHURN_ROUNDS; i++) {
+		struct area *b = &blocks[live_rng(&c->rng) % CHURN_BLOCKS];
+
+		if (b->npages > 0)
+			block_end(b);
+		block_new(b, 16 + live_rng(&c->rng) % (c->max - 16), &c->rng);
+	}
+	for (size_t i = 0; i < CHURN_BLOCKS; i++)
+		if (blocks[i].npages > 0)
+			block_end(&blocks[i]);
+	return NULL;
+}
+
+/*
+ * What one thread has unmapped another one gets, and writes to, while the pager
+ * has yet to hear of the first.
+ */
+static void
+op_churn(struct area *a)
+{
+	struct churner c[CHURN_THREADS];
+
+	for (size_t i = 0; i < CHURN_THREADS; i++) {
+		c[i] = (struct churner){ .rng = live_seed() + i,
+			.max = a->npages / CHURN_THREADS / CHURN_BLOCKS * 2 };
+		if (pthread_create(&c[i].thread, NULL, churn, &c[i]) != 0)
+			live_die("no thread");
+	}
+	for (size_t i = 0; i < CHURN_THREADS; i++)
+		pthread_join(c[i].thread, NULL);
+	area_verify(a, 0, a->npages, "beside");
 }
 
 static const struct {
@@ -527,12 +666,15 @@ static const struct {
 	{ "free-reuse", op_free_reuse },
 	{ "free-idle", op_free_idle },
 	{ "read-first", op_read_first, 6 },
+	{ "fill", op_fill, 1 },
 	{ "mprotect", op_mprotect },
 	{ "mprotect-split", op_mprotect_split },
 	{ "mlock", op_mlock },
 	{ "populate", op_populate },
 	{ "brk", op_brk },
 	{ "thp", op_thp },
+	{ "cold", op_cold },
+	{ "churn", op_churn },
 	{ "fresh", op_fresh },
 	{ "fresh-near", op_fresh_near, 6 },
 };

@@ -73,10 +73,8 @@ vm_brk(struct area *a)
 static pid_t
 start(void (*child)(struct area *), struct area *a)
 {
-	pid_t pid = fork();
+	pid_t pid = live_fork();
 
-	if (pid < 0)
-		live_die("fork: %s", strerror(errno));
 	if (pid == 0) {
 		child(a);
 		_exit(0);

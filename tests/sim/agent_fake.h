@@ -67,8 +67,9 @@ struct agent {
 	enum agent_mood mood;
 	struct waiter w;
 	uint32_t area, area_len, stage, spare; /* pages */
-	struct ctx *stage_ctx;                 /* counted as open descriptors */
-	struct ctx *main_ctx;
+	struct ctx *main_ctx; /* counted as an open descriptor */
+	bool staging;         /* the staging area is registered */
+	bool opening;         /* it is about to be */
 	bool pages_out;
 	bool connected;     /* the daemon has our socket */
 	bool closed;        /* our end */
@@ -89,7 +90,8 @@ struct agent {
 };
 
 struct agent_counts {
-	uint64_t moves, moved_pages, holes, busy, again, failed, unregistered;
+	uint64_t moves, moved_pages, holes, unsaid, busy, again, failed,
+	    unregistered;
 	uint64_t unshares, unshare_faults, empties, releases, garbage, killed;
 	uint64_t deaths, holds, holds_failed, holds_late, holds_garbage;
 	uint64_t forks, forks_killed, stops;

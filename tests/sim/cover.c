@@ -44,10 +44,11 @@ add_pager(void)
 		"evictions_zero", "object_fills", "image_reads", "image_pages",
 		"image_errors", "object_copies", "continues",
 		"pages_deduplicated", "take_backs", "moves", "moves_busy",
-		"moves_again", "unshares", "drops", "throttled", "retries",
-		"events_fork", "events_remap", "events_remove", "events_unmap",
-		"adopted", "poisoned", "store_errors", "store_full",
-		"clients_attached", "clients_dropped" };
+		"moves_again", "moves_unsaid", "unshares", "drops", "throttled",
+		"retries", "events_fork", "events_remap", "events_remove",
+		"events_unmap", "adopted", "poisoned", "demoted", "promoted",
+		"store_errors", "store_full", "clients_attached",
+		"clients_dropped" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		add(names[i], host_counter(names[i]));
@@ -99,6 +100,7 @@ add_agents(void)
 {
 	add("agent: MOVE", agent_counts.moves);
 	add("agent: pages moved", agent_counts.moved_pages);
+	add("agent: pages moved, but not said so", agent_counts.unsaid);
 	add("agent: holes", agent_counts.holes);
 	add("agent: busy", agent_counts.busy);
 	add("agent: again", agent_counts.again);
@@ -118,11 +120,16 @@ add_agents(void)
 	add("store: errors", store_counts.errors);
 	add("store: unreadable", store_counts.bad);
 	add("store: equal pages", store_counts.same);
+	add("store: waits for reads", store_counts.waits);
+	add("store: reads", store_counts.reads);
+	add("store: moves", store_counts.moves);
+	add("store: later", store_counts.later);
 	add("store: different pages of one hash", store_counts.different);
 	add("host: spurious", host_counts.spurious);
 	add("host: refused", host_counts.refused);
 	add("host: adoptions", host_counts.adopts);
 	add("host: checks", host_counts.checks);
+	add("host: parcels packed", host_counts.packs);
 }
 
 static void

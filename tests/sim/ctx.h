@@ -27,8 +27,7 @@ struct ctx {
 	uint32_t files; /* open descriptors, of the daemon and of the client */
 	uint32_t users; /* memory: waiters and vmas that name it */
 	struct proc *proc; /* whose memory it is */
-	bool main;         /* of the program, not of the staging area */
-	bool enabled, events, released;
+	bool enabled, released;
 	uint32_t changing; /* mmap_changing */
 	uint64_t arrivals; /* messages queued so far: edges of poll() */
 	struct waiter_list unread, read, event;
@@ -59,15 +58,16 @@ struct ctx_counts {
 };
 extern struct ctx_counts ctx_counts;
 
-struct ctx *ctx_new(struct proc *, bool main);
+struct ctx *ctx_new(struct proc *);
 void ctx_get(struct ctx *); /* one more descriptor */
 /* => the last one unregisters everything: missing pages read zero then */
 void ctx_put(struct ctx *);
 void ctx_reset(void); /* frees all */
 bool ctx_readable(const struct ctx *);
 
-/* => as uffd_register() with WP, by the process itself; pages */
-int ctx_register(struct ctx *, uint32_t start, uint32_t end);
+/* => as uffd_register(), uffd_unregister(), by the process itself; pages */
+int ctx_register(struct ctx *, uint32_t start, uint32_t end, unsigned int mode);
+int ctx_unregister(struct ctx *, uint32_t start, uint32_t end);
 void ctx_fault(struct ctx *, struct waiter *, uint64_t addr, enum uffd_kind,
     bool write);
 void ctx_change_begin(struct ctx *);

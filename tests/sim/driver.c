@@ -2,15 +2,14 @@
  * driver.c: the seeded simulation of the fault plane
  *
  *	sim [--seed N] [--steps N] [--store SPEC] [--break NAME]
- *	    [--faults N] [--stage-moves] [--overtake] [--strict]
+ *	    [--faults N] [--overtake] [--strict]
  *	    [--coverage] [--print] [--verbose]
  *
  * A run is a world of its own: some processes, a pager, so many random steps,
  * now and then a moment of quiet in which everything has to be right, and an
  * end at which nothing may be left.  With --coverage it ends as soon as all has
  * happened that is to happen, and fails if steps run out before.  SIM_STEPS in
- *the environment replaces
- * --steps, TEST_SEED replaces --seed.
+ * the environment replaces --steps, TEST_SEED replaces --seed.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -46,16 +45,7 @@ pick_proc(void)
 static bool
 act_task(void)
 {
-	struct proc *p = pick_proc();
-	struct task *t = &p->tasks[sim_below(MAX_TASKS)];
-
-	if (!p->running || !task_ready(t))
-		return false;
-	if (t->op == OP_NONE)
-		program_begin(t);
-	if (t->live && t->op != OP_NONE && task_ready(t))
-		task_step(t);
-	return true;
+	return program_step(pick_proc());
 }
 
 static bool
@@ -142,6 +132,8 @@ act_mail(void)
 		host_limit();
 	else if (r < 9)
 		host_ask_something();
+	else if (r < 10)
+		host_drain();
 	else
 		return false;
 	return true;
@@ -296,6 +288,7 @@ static const struct action {
 	{ 10, act_spurious },
 	{ 120, act_tick },
 	{ 60, host_receive },
+	{ 120, host_pack },
 	{ 40, act_dispatch },
 	{ 60, act_end },
 	{ 10, act_spawn },
@@ -319,6 +312,7 @@ static const struct action {
 	{ 10, act_go_on },
 	{ 5, act_busy_group },
 	{ 60, images_step },
+	{ 60, store_step },
 	{ 10, images_damage },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
@@ -383,12 +377,15 @@ world_open(const char *store)
 	agent_lost = lost;
 	agent_hello = host_attach;
 	agent_holds = snap_hello;
+	kernel.race = program_race;
+	kernel.leaving = false;
 	sim.settling = false;
 	session_reset();
 	host_open(store);
 	if (sim_one_in(2))
 		store_plan.bad = 80;
 	store_plan.narrow = sim_one_in(4);
+	store_plan.slow = sim_one_in(2);
 	for (uint32_t n = 2 + sim_below(2); n > 0; n--)
 		host_attach(program_new()->agent, NULL);
 }
@@ -431,14 +428,14 @@ struct settings {
 static void
 run_all(const struct settings *s)
 {
-	static const char *const stores[] = { "ram", "null" };
+	static const char *const stores[] = { "ram", "null", "ram:128K,null" };
 	uint64_t done = 0, n = 0;
 
 	while (done < sim.opt.steps && !(s->coverage && cover_complete())) {
 		uint64_t left = sim.opt.steps - done;
 
 		left = left < RUN_STEPS ? left : RUN_STEPS;
-		run(done, left, s->store != NULL ? s->store : stores[n++ % 2]);
+		run(done, left, s->store != NULL ? s->store : stores[n++ % 3]);
 		done += left;
 	}
 }
@@ -461,7 +458,7 @@ usage(void)
 {
 	fprintf(stderr,
 	    "usage: sim [--seed N] [--steps N] [--store SPEC] [--break NAME]\n"
-	    "           [--faults N] [--stage-moves] [--overtake] [--strict]\n"
+	    "           [--faults N] [--overtake] [--strict]\n"
 	    "           [--coverage] [--print] [--verbose]\n"
 	    "what --break can break:");
 	for (int i = 1; i < BREAK_COUNT; i++)
@@ -479,7 +476,6 @@ parse(int argc, char **argv, struct settings *s)
 		{ "store", required_argument, NULL, 'S' },
 		{ "break", required_argument, NULL, 'b' },
 		{ "faults", required_argument, NULL, 'f' },
-		{ "stage-moves", no_argument, NULL, 'm' },
 		{ "overtake", no_argument, NULL, 'o' },
 		{ "strict", no_argument, NULL, 'x' },
 		{ "coverage", no_argument, NULL, 'c' },
@@ -498,8 +494,6 @@ parse(int argc, char **argv, struct settings *s)
 			s->store = optarg;
 		else if (c == 'f')
 			sim.opt.faults = (uint32_t)number(optarg);
-		else if (c == 'm')
-			sim.opt.stage_moves = true;
 		else if (c == 'o')
 			sim.opt.overtake = true;
 		else if (c == 'x')

@@ -3,6 +3,7 @@
  */
 #include "fds.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -110,8 +111,14 @@ __wrap_close(int fd)
 int
 __wrap_dup(int fd)
 {
+	enum fd_kind kind = fds_kind(fd);
+
 	if (fd < FDS_FIRST)
 		return __real_dup(fd);
-	SIM_CHECK(fds_kind(fd) == FD_UFFD);
-	return fds_open(FD_UFFD, fds_get(fd, FD_UFFD));
+	SIM_CHECK(kind == FD_UFFD || kind == FD_MEM || kind == FD_PAGEMAP);
+	if (kind != FD_UFFD && !sim.settling && sim_one_in(50)) {
+		errno = EMFILE;
+		return -1;
+	}
+	return fds_open(kind, fds_get(fd, kind));
 }

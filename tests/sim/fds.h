@@ -22,7 +22,6 @@ enum fd_kind {
 	FD_PAGEMAP,
 	FD_MAPS,
 	FD_HOLD,        /* the holder's end of a snapshot's connection */
-	FD_DEVICE,      /* /dev/userfaultfd */
 	FD_FRAMES,      /* a memfd */
 	FD_FRAMES_READ, /* one that cannot be written to */
 	FD_FILE,        /* a file that came from a client */

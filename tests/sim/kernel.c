@@ -24,6 +24,13 @@ proc_free(struct proc *p)
 }
 
 void
+kernel_race(struct proc *p)
+{
+	if (kernel.race != NULL)
+		kernel.race(p);
+}
+
+void
 kernel_reset(void)
 {
 	for (uint32_t i = 0; i < kernel.nprocs; i++)

@@ -105,6 +105,9 @@ struct proc {
 struct kernel {
 	struct proc *procs[PROC_MAX];
 	uint32_t nprocs;
+	/* Others go on while the pager makes a call; NULL: they do not. */
+	void (*race)(struct proc *);
+	bool leaving; /* the daemon is */
 	/* What happened, for the report of coverage. */
 	uint64_t cow, reuses, lazy_lost, swaps, zero_pages, zero_waits;
 	uint64_t file_lost, file_copies, shared_waits;
@@ -119,6 +122,7 @@ extern struct frames_counts frames_counts;
 void frames_reset(void); /* forgets every file; nobody maps one any more */
 
 void kernel_reset(void); /* forgets every process */
+void kernel_race(struct proc *);
 struct proc *proc_new(struct proc *parent);
 /* => the address space goes: no page, no mapping is left */
 void proc_drop_mm(struct proc *);

@@ -333,6 +333,13 @@ oracle_free(struct proc *p, uint32_t start, uint32_t end)
 }
 
 void
+oracle_unmark(struct proc *p, uint32_t pg)
+{
+	if (p->mem[pg] != NULL)
+		p->mem[pg]->lazy = true;
+}
+
+void
 oracle_move(struct proc *p, uint32_t from, uint32_t to, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {

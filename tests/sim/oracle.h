@@ -39,6 +39,8 @@ void oracle_zero(struct proc *, uint32_t start, uint32_t end);
  */
 void oracle_drop(struct proc *, uint32_t start, uint32_t end);
 void oracle_free(struct proc *, uint32_t start, uint32_t end);
+/* => it was marked as lost, and is not any more: it may read zero, too */
+void oracle_unmark(struct proc *, uint32_t pg);
 void oracle_move(struct proc *, uint32_t from, uint32_t to, uint32_t n);
 void oracle_fork(const struct proc *, struct proc *child, uint32_t start,
     uint32_t end);

@@ -16,6 +16,7 @@ peer_read(int mem, uint64_t addr, void *buf, size_t len)
 	uint32_t pg = page_of(addr);
 	uint8_t *to = buf;
 
+	kernel_race(p);
 	SIM_CHECK(addr % PAGE_SIZE == 0 && len % PAGE_SIZE == 0);
 	if (!p->mm)
 		return -ESRCH;
@@ -57,6 +58,7 @@ peer_pages(int pagemap, uint64_t addr, size_t npages, uint8_t *flags)
 	struct proc *p = fds_get(pagemap, FD_PAGEMAP);
 	uint32_t pg = page_of(addr);
 
+	kernel_race(p);
 	SIM_CHECK(addr % PAGE_SIZE == 0);
 	for (size_t i = 0; i < npages; i++)
 		flags[i] =
@@ -81,11 +83,13 @@ peer_scan(int pagemap, enum peer_kind kind, uint64_t *addr, uint64_t end,
 	struct peer_run *last = NULL;
 	size_t n = 0;
 
+	kernel_race(p);
 	SIM_CHECK(*addr % PAGE_SIZE == 0 && end % PAGE_SIZE == 0 && max > 0);
 	if (!p->mm)
 		return -ESRCH;
 	for (; *addr < end; *addr += PAGE_SIZE) {
 		uint32_t pg = page_of(*addr);
+		bool wp;
 
 		if (pg == SIM_PAGES) {
 			*addr = end;
@@ -93,7 +97,8 @@ peer_scan(int pagemap, enum peer_kind kind, uint64_t *addr, uint64_t end,
 		}
 		if (!is_kind(p, pg, kind))
 			continue;
-		if (last != NULL &&
+		wp = p->pte[pg].wp;
+		if (last != NULL && last->protected == wp &&
 		    last->addr + last->npages * PAGE_SIZE == *addr) {
 			last->npages++;
 			continue;
@@ -101,7 +106,7 @@ peer_scan(int pagemap, enum peer_kind kind, uint64_t *addr, uint64_t end,
 		if (n == max)
 			break;
 		last = &runs[n++];
-		*last = (struct peer_run){ *addr, 1 };
+		*last = (struct peer_run){ *addr, 1, wp };
 	}
 	return (ssize_t)n;
 }
@@ -112,6 +117,7 @@ peer_vma_from(int maps, uint64_t addr, struct peer_vma *vma)
 	struct proc *p = fds_get(maps, FD_MAPS);
 	struct vma *v;
 
+	kernel_race(p);
 	if (!p->mm)
 		return -ESRCH;
 	TAILQ_FOREACH(v, &p->vmas, link) {

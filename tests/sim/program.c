@@ -6,9 +6,11 @@
 #include "agent_fake.h"
 #include "kernel.h"
 #include "session.h"
+#include "settle.h"
 #include "task.h"
 
 #define ALIVE_MAX 8u
+#define RACES 4 /* one in so many calls of the pager has one */
 
 uint32_t
 program_alive(void)
@@ -400,6 +402,50 @@ program_begin(struct task *t)
 		session_begin(t);
 	else if (program_alive() > 3)
 		proc_kill(t->proc);
+}
+
+bool
+program_step(struct proc *p)
+{
+	struct task *t = &p->tasks[sim_below(MAX_TASKS)];
+
+	if (!p->running || !task_ready(t))
+		return false;
+	if (t->op == OP_NONE)
+		program_begin(t);
+	if (t->live && t->op != OP_NONE && task_ready(t))
+		task_step(t);
+	return true;
+}
+
+/* What another CPU does meanwhile: the kernel's part of it, too. */
+static void
+race_step(struct proc *p)
+{
+	if (settle_end_one(p))
+		return;
+	if (!p->running)
+		return;
+	if (sim_one_in(30))
+		mm_pressure(p);
+	else if (sim_one_in(3) && agent_ready(p->agent))
+		agent_step(p->agent);
+	else
+		(void)program_step(p);
+}
+
+void
+program_race(struct proc *p)
+{
+	static bool racing;
+
+	if (racing || sim.settling || !sim_one_in(RACES))
+		return;
+	racing = true;
+	for (uint32_t n = 1 + sim_below(8); n > 0; n--)
+		race_step(sim_one_in(4) ? kernel.procs[sim_below(kernel.nprocs)]
+					: p);
+	racing = false;
 }
 
 void

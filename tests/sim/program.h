@@ -4,6 +4,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct proc;
@@ -16,6 +17,10 @@ struct task;
 struct proc *program_new(void);
 /* => the task, which has nothing to do, begins something */
 void program_begin(struct task *);
+/* => one of its threads has done something; false: not this one, not now */
+bool program_step(struct proc *);
+/* The pager makes a call; meanwhile its process, or another one, goes on. */
+void program_race(struct proc *);
 /* => reads all its memory, page after page: used at the end of runs */
 void program_sweep(struct task *, uint32_t *cursor);
 uint32_t program_alive(void); /* processes */

@@ -96,8 +96,8 @@ setup(void)
 	(void)vma_map(f.p, 10, 30);
 	SIM_CHECK(agent_map_anchor(a) && agent_map_area(a));
 	f.fd = fds_open(FD_UFFD, a->main_ctx);
-	SIM_CHECK(uffd_enable(f.fd, true) == 0);
-	SIM_CHECK(uffd_enable(f.fd, true) == -EINVAL);
+	SIM_CHECK(uffd_enable(f.fd) == 0);
+	SIM_CHECK(uffd_enable(f.fd) == -EINVAL);
 	SIM_CHECK(uffd_register(f.fd, addr_of(10), 20 * PAGE_SIZE, true) == 0);
 	return f;
 }

@@ -121,13 +121,13 @@ step_all(void)
 		progress();
 		any = true;
 	}
-	if (sim_one_in(2) && images_step())
+	if (sim_one_in(2) && (images_step() || store_step()))
 		any = true;
-	if (host_receive())
+	if (host_receive() || host_pack())
 		any = true;
 	while (sim_one_in(2) && host_deliver())
 		any = true;
-	if (!any && (host_deliver() || images_step()))
+	if (!any && (host_deliver() || images_step() || store_step()))
 		any = true;
 	host_dispatch();
 	if (host_due()) {
@@ -408,7 +408,15 @@ hold_some(void)
 	}
 }
 
-/* A stopped agent would keep the daemon waiting: it is killed after a while. */
+/* The daemon waits for what a stopped agent was to drop. */
+static void
+continue_all(void)
+{
+	for (uint32_t i = 0; i < kernel.nprocs; i++)
+		kernel.procs[i]->agent->stopped = false;
+}
+
+/* A silent agent would keep the daemon waiting: it is killed after a while. */
 static void
 stop(void)
 {
@@ -421,6 +429,7 @@ stop(void)
 	settle();
 	if (!host.stopped) {
 		kill_hostile();
+		continue_all();
 		settle();
 	}
 	if (!host.stopped)

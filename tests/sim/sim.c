@@ -30,6 +30,7 @@ static const char *const break_names[BREAK_COUNT] = {
 	[BREAK_SKIP_REMOVE] = "skip-remove",
 	[BREAK_SKIP_UNMAP] = "skip-unmap",
 	[BREAK_MOVE_COPY] = "move-copy",
+	[BREAK_MOVE_CHANGES] = "move-changes",
 	[BREAK_MOVE_STALE] = "move-stale",
 	[BREAK_STORE_BYTE] = "store-byte",
 	[BREAK_DEDUP_BLIND] = "dedup-blind",

@@ -34,25 +34,26 @@ page_of(uint64_t addr)
 /* The deliberate faults of the fake world: the proof that we would notice. */
 enum sim_break {
 	BREAK_NONE,
-	BREAK_COPY_BYTE,   /* UFFDIO_COPY changes a byte now and then */
-	BREAK_COPY_WP,     /* UFFDIO_COPY forgets MODE_WP */
-	BREAK_COPY_WAKE,   /* UFFDIO_COPY does not wake */
-	BREAK_FORK_WP,     /* a child inherits no uffd-wp bits */
-	BREAK_FORK_ZERO,   /* a child's missing page is filled with zeros */
-	BREAK_SKIP_REMAP,  /* the event is never seen */
-	BREAK_SKIP_REMOVE, /* the same */
-	BREAK_SKIP_UNMAP,  /* the same */
-	BREAK_MOVE_COPY,   /* MOVE takes the bytes and leaves the page */
-	BREAK_MOVE_STALE,  /* MOVE stages the page of the run before it */
-	BREAK_STORE_BYTE,  /* the store changes a byte now and then */
-	BREAK_DEDUP_BLIND, /* few hashes, and pages of one count as equal */
-	BREAK_DEDUP_UID,   /* users are not told apart */
-	BREAK_HOLD_LIVE,   /* a holder sees what its parent writes later */
-	BREAK_HOLD_SLOTS,  /* a holder's slots are not copied */
-	BREAK_HOLD_THAW,   /* the program goes on before it is forked */
-	BREAK_ANSWER_LOST, /* an answer that does not go ends the agent */
-	BREAK_ZERO_MISSED, /* zero pages are not found */
-	BREAK_PUNCH_LATE,  /* a hole leaves the page to who has it mapped */
+	BREAK_COPY_BYTE,    /* UFFDIO_COPY changes a byte now and then */
+	BREAK_COPY_WP,      /* UFFDIO_COPY forgets MODE_WP */
+	BREAK_COPY_WAKE,    /* UFFDIO_COPY does not wake */
+	BREAK_FORK_WP,      /* a child inherits no uffd-wp bits */
+	BREAK_FORK_ZERO,    /* a child's missing page is filled with zeros */
+	BREAK_SKIP_REMAP,   /* the event is never seen */
+	BREAK_SKIP_REMOVE,  /* the same */
+	BREAK_SKIP_UNMAP,   /* the same */
+	BREAK_MOVE_COPY,    /* MOVE takes the bytes and leaves the page */
+	BREAK_MOVE_CHANGES, /* MOVE goes on while mappings change */
+	BREAK_MOVE_STALE,   /* MOVE stages the page of the run before it */
+	BREAK_STORE_BYTE,   /* the store changes a byte now and then */
+	BREAK_DEDUP_BLIND,  /* few hashes, and pages of one count as equal */
+	BREAK_DEDUP_UID,    /* users are not told apart */
+	BREAK_HOLD_LIVE,    /* a holder sees what its parent writes later */
+	BREAK_HOLD_SLOTS,   /* a holder's slots are not copied */
+	BREAK_HOLD_THAW,    /* the program goes on before it is forked */
+	BREAK_ANSWER_LOST,  /* an answer that does not go ends the agent */
+	BREAK_ZERO_MISSED,  /* zero pages are not found */
+	BREAK_PUNCH_LATE,   /* a hole leaves the page to who has it mapped */
 	BREAK_CONTINUE_WRITABLE, /* UFFDIO_CONTINUE forgets MODE_WP */
 	BREAK_PUNCH_COPIES,      /* it takes copies, too */
 	BREAK_CLONE_LIVE,   /* who clones maps what he may write to, shared */
@@ -71,12 +72,6 @@ struct sim_options {
 	enum sim_break breaks;
 	uint32_t faults; /* the pager's pool: waiting at the same time */
 	bool print;      /* the trace, as it happens */
-	/*
-	 * Agents call UFFDIO_MOVE on the userfaultfd of the staging area.  It
-	 * gets no events, and so, on Linux 6.18, such a MOVE goes on while
-	 * mappings of the program change; on the main one it is EAGAIN.
-	 */
-	bool stage_moves;
 	/*
 	 * A fork, and the change of a mapping by another thread, may tell in
 	 * another order than they happened: the event is queued only after

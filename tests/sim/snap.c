@@ -72,7 +72,7 @@ snap_take(struct proc *p)
 		return false;
 	s = calloc(1, sizeof(*s));
 	s->of = p;
-	s->mail.sock = s->mail.device = -1;
+	s->mail.sock = -1;
 	s->state = SNAP_FREEZE;
 	s->since_us = sim.now_us;
 	p->frozen = true;
@@ -118,7 +118,6 @@ held(struct mail *m)
 	SIM_CHECK(s->state == SNAP_ASKED);
 	thaw(s);
 	fds_close(s->mail.sock);
-	fds_close(s->mail.device);
 	count_result(s, m->result);
 	if (m->result == 0 && s->holder == NULL && !s->of->hostile)
 		sim_fail("HOLD of %u succeeded, there is no holder",
@@ -134,7 +133,6 @@ ask(struct snap *s)
 {
 	s->mail.space = s->of->space;
 	s->mail.sock = fds_open(FD_HOLD, s);
-	s->mail.device = fds_open(FD_DEVICE, &snaps);
 	enter(s, SNAP_ASKED);
 	if (sim.opt.breaks == BREAK_HOLD_THAW)
 		s->of->frozen = false;

@@ -314,7 +314,7 @@ announced(struct task *t)
 		return true;
 	if (a->state != AGENT_IDLE && a->state != AGENT_DROPPING)
 		return false;
-	if (ctx_register(a->main_ctx, t->own, t->own_end) == 0)
+	if (ctx_register(a->main_ctx, t->own, t->own_end, UFFD_MODE_WP) == 0)
 		task_counts.announced++;
 	return true;
 }
@@ -343,7 +343,7 @@ step_events(struct task *t)
 static bool
 tells(const struct vma *v)
 {
-	return v->ctx != NULL && v->ctx->events;
+	return v->ctx != NULL && v->ctx->enabled;
 }
 
 /* The mappings go, and whoever watches them will be told of the range. */
@@ -514,6 +514,18 @@ task_advise(struct task *t, uint32_t pg, uint32_t n, bool lazily)
 }
 
 /*
+ * That a page is lost is said by a mark, and the mark goes with what is thrown
+ * away.  Once the daemon leaves nobody makes it again.
+ */
+static void
+unmark(struct proc *p, uint32_t start, uint32_t end)
+{
+	for (uint32_t pg = start; kernel.leaving && pg < end; pg++)
+		if (p->pte[pg].poison)
+			oracle_unmark(p, pg);
+}
+
+/*
  * The mapping is looked up again: if it is smaller now the rest of what was
  * told stays, though the daemon may have thrown it away.
  */
@@ -532,6 +544,7 @@ throw_away(struct task *t)
 		mm_free_lazily(p, t->pg, end);
 	} else {
 		oracle_drop(p, t->pg, end);
+		unmark(p, t->pg, end);
 		mm_zap(p, t->pg, end);
 	}
 	oracle_free(p, end, t->rm_end);
@@ -610,8 +623,8 @@ task_copy(struct proc *p, bool raw, bool holder)
 	c->hostile = p->hostile;
 	c->anchor = p->anchor;
 	if (watched(p)) {
-		c->main = ctx_new(c, true);
-		c->main->enabled = c->main->events = true;
+		c->main = ctx_new(c);
+		c->main->enabled = true;
 	}
 	mm_fork(p, c, c->main);
 	TAILQ_FOREACH(v, &p->vmas, link)

@@ -19,14 +19,13 @@ static uint32_t nctxs;
 struct ctx_counts ctx_counts;
 
 struct ctx *
-ctx_new(struct proc *p, bool main)
+ctx_new(struct proc *p)
 {
 	struct ctx *c = calloc(1, sizeof(*c));
 
 	SIM_CHECK(nctxs < CTX_MAX);
 	ctxs[nctxs++] = c;
 	c->proc = p;
-	c->main = main;
 	TAILQ_INIT(&c->unread);
 	TAILQ_INIT(&c->read);
 	TAILQ_INIT(&c->event);
@@ -216,15 +215,14 @@ ctx_cancel(struct waiter *w)
 }
 
 int
-uffd_enable(int fd, bool events)
+uffd_enable(int fd)
 {
 	struct ctx *c = fds_get(fd, FD_UFFD);
 
 	if (c->enabled)
 		return -EINVAL;
 	c->enabled = true;
-	c->events = events;
-	sim_trace("enable(%d) of %u events %d", fd, c->proc->pid, events);
+	sim_trace("enable(%d) of %u", fd, c->proc->pid);
 	return 0;
 }
 
@@ -248,6 +246,7 @@ range_get(int fd, uint64_t start, uint64_t len)
 	SIM_CHECK(c->enabled);
 	r.start = page_of(start);
 	r.end = r.start + (uint32_t)(len / PAGE_SIZE);
+	kernel_race(r.proc);
 	return r;
 }
 
@@ -306,7 +305,7 @@ uffd_register(int fd, uint64_t start, uint64_t len, unsigned int mode)
 }
 
 int
-ctx_register(struct ctx *c, uint32_t start, uint32_t end)
+ctx_register(struct ctx *c, uint32_t start, uint32_t end, unsigned int mode)
 {
 	struct range r = {
 		.ctx = c,
@@ -315,40 +314,70 @@ ctx_register(struct ctx *c, uint32_t start, uint32_t end)
 		.end = end,
 	};
 
-	return register_range(&r, UFFD_MODE_WP);
+	return register_range(&r, mode);
+}
+
+static int
+unregister_check(const struct range *r)
+{
+	struct vma *v;
+	uint32_t n = 0;
+
+	if (!r->proc->mm)
+		return -ENOMEM;
+	TAILQ_FOREACH(v, &r->proc->vmas, link) {
+		if (v->end <= r->start || v->start >= r->end)
+			continue;
+		if ((v->file && v->memfile == NULL) || v->busy ||
+		    (v->ctx != NULL && v->ctx != r->ctx))
+			return -EINVAL;
+		n++;
+	}
+	return n > 0 ? 0 : -EINVAL;
+}
+
+static int
+unregister_range(const struct range *r)
+{
+	int rc = unregister_check(r);
+	struct vma *v;
+
+	sim_trace("unregister(%u, %u..%u) = %d", r->proc->pid, r->start, r->end,
+	    rc);
+	if (rc < 0)
+		return rc;
+	vma_cut(r->proc, r->start, r->end);
+	TAILQ_FOREACH(v, &r->proc->vmas, link) {
+		if (v->start >= r->start && v->end <= r->end && v->ctx != NULL)
+			unregister(r->proc, v);
+	}
+	vma_merge(r->proc);
+	ctx_wake(r->ctx, addr_of(r->start), addr_of(r->end));
+	return 0;
 }
 
 int
 uffd_unregister(int fd, uint64_t start, uint64_t len)
 {
 	struct range r = range_get(fd, start, len);
-	struct vma *v;
-	uint32_t n = 0;
 
-	sim_trace("unregister(%u, %u..%u)", r.proc->pid, r.start, r.end);
-	/* Its agent is given up (home.c), and may go on just then. */
-	if (!r.ctx->main && sim_one_in(2))
+	/* An agent that is given up (home.c) may go on just then. */
+	if (r.start == r.proc->agent->stage && sim_one_in(2))
 		r.proc->agent->stopped = false;
-	if (!r.proc->mm)
-		return -ENOMEM;
-	TAILQ_FOREACH(v, &r.proc->vmas, link) {
-		if (v->end <= r.start || v->start >= r.end)
-			continue;
-		if ((v->file && v->memfile == NULL) || v->busy ||
-		    (v->ctx != NULL && v->ctx != r.ctx))
-			return -EINVAL;
-		n++;
-	}
-	if (n == 0)
-		return -EINVAL;
-	vma_cut(r.proc, r.start, r.end);
-	TAILQ_FOREACH(v, &r.proc->vmas, link) {
-		if (v->start >= r.start && v->end <= r.end && v->ctx != NULL)
-			unregister(r.proc, v);
-	}
-	vma_merge(r.proc);
-	ctx_wake(r.ctx, start, start + len);
-	return 0;
+	return unregister_range(&r);
+}
+
+int
+ctx_unregister(struct ctx *c, uint32_t start, uint32_t end)
+{
+	const struct range r = {
+		.ctx = c,
+		.proc = c->proc,
+		.start = start,
+		.end = end,
+	};
+
+	return unregister_range(&r);
 }
 
 static void

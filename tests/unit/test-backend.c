@@ -117,16 +117,27 @@ open_with(const char *args)
 static int
 store_as(struct backend *b, struct stored *s, enum kind kind)
 {
-	uint8_t page[BACKEND_PAGE];
+	uint8_t page[BACKEND_PAGE], room[PACK_MAX];
+	struct packed p;
 	int r;
 
 	s->kind = kind;
 	s->number = test_random();
 	make_page(page, kind, s->number);
-	r = backend_store(b, page, &s->handle);
+	pack_page(page, room, &p);
+	r = backend_store(b, &p, (uint32_t)(s - stored) + 1, &s->handle);
 	s->alive = r == 0;
 	CHECK(!s->alive || s->handle <= BACKEND_HANDLE_MAX);
 	return r;
+}
+
+static int
+load(struct backend *b, uint64_t handle, void *page)
+{
+	struct packed p;
+	int r = backend_peek(b, handle, &p);
+
+	return r < 0 ? r : unpack_page(&p, page);
 }
 
 static enum kind
@@ -142,7 +153,7 @@ check_page(struct backend *b, const struct stored *s)
 
 	make_page(expected, s->kind, s->number);
 	memset(page, 0x5a, sizeof(page));
-	CHECK(backend_load(b, s->handle, page) == 0);
+	CHECK(load(b, s->handle, page) == 0);
 	CHECK(memcmp(page, expected, sizeof(page)) == 0);
 	CHECK(backend_same(b, s->handle, expected) == 1);
 	expected[test_random_below(BACKEND_PAGE)] ^= 1;
@@ -336,11 +347,11 @@ run_bad_handles(void)
 		drop(b, &stored[i]);
 	/* What was freed is not there, and is not somebody else's. */
 	for (i = 0; i < 20; i += 2)
-		CHECK(backend_load(b, stored[i].handle, page) == -EIO);
+		CHECK(load(b, stored[i].handle, page) == -EIO);
 	/* Below the top bit, where a handle may be data. */
 	for (i = 0; i < 10000; i++) {
 		h = test_random() >> (9 + test_random_below(55));
-		n += backend_load(b, h, page) == -EIO;
+		n += load(b, h, page) == -EIO;
 	}
 	CHECK(n > 1000);
 	backend_stats(b, &st);
@@ -389,7 +400,7 @@ test_damage(void)
 		CHECK(pwrite(fd, junk, sizeof(junk),
 			  (off_t)stored[i].handle * unit + 2) == sizeof(junk));
 		page[BACKEND_PAGE] = 0x5a;
-		n += backend_load(b, stored[i].handle, page) == -EIO;
+		n += load(b, stored[i].handle, page) == -EIO;
 		CHECK(page[BACKEND_PAGE] == 0x5a);
 	}
 	CHECK(n > 900);

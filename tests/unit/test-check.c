@@ -24,7 +24,7 @@ map_sanitycheck_slots(void)
 	BROKEN("I4", slot[1] |= block, slot[1] = keep);
 	BROKEN("I6", slot[1] |= 77, slot[1] = keep);
 	keep = slot[0];
-	BROKEN("I3", slot[0] |= UINT64_C(1) << 42, slot[0] = keep);
+	BROKEN("I3", slot[0] |= UINT64_C(1) << 53, slot[0] = keep);
 	BROKEN("I3", slot[0] ^= block, slot[0] = keep);
 	BROKEN("I5", vm.blocks.aux[block]++, vm.blocks.aux[block]--);
 	BROKEN("I5", vm.blocks.used++, vm.blocks.used--);
@@ -34,8 +34,10 @@ map_sanitycheck_slots(void)
 	BROKEN("I7", group->counts.out++, group->counts.out--);
 	BROKEN("I7", group->nspaces++, group->nspaces--);
 	BROKEN("I8", r->rec->capacity = 7, r->rec->capacity = 8);
-	BROKEN("I9", vm.slots.live[r->rec->slots / SLOT_CHUNK]++,
-	    vm.slots.live[r->rec->slots / SLOT_CHUNK]--);
+	BROKEN("I9", vm.slots.chunks[r->rec->slots / SLOT_CHUNK].live++,
+	    vm.slots.chunks[r->rec->slots / SLOT_CHUNK].live--);
+	BROKEN("I9", vm.slots.chunks[r->rec->slots / SLOT_CHUNK].resident++,
+	    vm.slots.chunks[r->rec->slots / SLOT_CHUNK].resident--);
 	end();
 }
 
@@ -94,7 +96,7 @@ map_sanitycheck_objects(void)
 	BROKEN("I12", region_resident(&vm, r, 1), region_forget(&vm, r, 1));
 	slot = &vm.slots.slots[o->rec->slots];
 	keep = slot[0];
-	BROKEN("I12", slot[0] |= UINT64_C(1) << 42, slot[0] = keep);
+	BROKEN("I12", slot[0] |= UINT64_C(1) << 53, slot[0] = keep);
 	end();
 }
 

@@ -286,20 +286,16 @@ test_bad_files(void)
 	struct source source = { 0 };
 	struct elfcore c = made_up(NULL, 0, read_source, &source);
 	struct elfcore_stats stats;
-	int fd, pipes[2];
+	int fd;
 
-	CHECK(pipe2(pipes, O_CLOEXEC) == 0);
-	CHECK(elfcore_write(&c, pipes[1], &stats) == -ESPIPE);
 	CHECK(elfcore_write(&c, -1, &stats) == -EBADF);
-	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	CHECK(elfcore_write(&c, fd, &stats) < 0);
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	CHECK(elfcore_write(&c, fd, &stats) == -EINVAL);
 	close(fd);
 	fd = scratch();
 	CHECK(fcntl(fd, F_SETFL, O_APPEND) == 0);
 	CHECK(elfcore_write(&c, fd, &stats) == -EINVAL);
 	close(fd);
-	close(pipes[0]);
-	close(pipes[1]);
 }
 
 /* A process as /proc tells of it. */

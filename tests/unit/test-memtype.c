@@ -1,6 +1,7 @@
 /*
  * What each kind of memory does about an access.
  */
+#include "readahead.h"
 #include "vm-fixture.h"
 
 static void
@@ -284,6 +285,73 @@ map_pf(void)
 	end();
 }
 
+/* Pages that are written soon after they were read keep no copies. */
+static void
+habits(void)
+{
+	struct habit *h;
+	struct space *sp;
+	struct region *r;
+	uint32_t kept = 0;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 4096);
+	r = at(sp, 0);
+	h = &r->habit;
+	for (int i = 0; i < 1000; i++)
+		habit_left(h);
+	CHECK(r->memtype->keep_copy(&vm, r, 0, ACCESS_READ));
+	/* What has long been so does not take as long to change. */
+	for (int i = 0; i < 50; i++)
+		habit_written(h);
+	for (uint64_t i = 0; i < 4096; i++)
+		kept += r->memtype->keep_copy(&vm, r, i, ACCESS_READ);
+	CHECK(kept > 4096 / 32 && kept < 4096 / 8);
+	/* A stride does not hide the samples. */
+	for (uint64_t step = 1; step <= 64; step *= 2) {
+		kept = 0;
+		for (uint64_t i = 0; i < 4096; i += step)
+			kept += habit_keeps(h, i);
+		CHECK(kept > 0);
+	}
+	for (int i = 0; i < 50; i++)
+		habit_left(h);
+	CHECK(r->memtype->keep_copy(&vm, r, 0, ACCESS_READ));
+	CHECK(!r->memtype->keep_copy(&vm, r, 0, ACCESS_WRITE));
+	end();
+}
+
+/* Memory that is touched in order is filled ahead, as far as it is untouched.
+ */
+static void
+first_touches(void)
+{
+	struct space *sp;
+	struct region *r;
+	uint64_t page = 0;
+	uint32_t n = 0;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 512);
+	r = at(sp, 0);
+	while (page < 256) {
+		n = readahead_first(&vm, r, page, READAHEAD_MAX);
+		CHECK(n >= 1 && n <= READAHEAD_MAX);
+		for (uint32_t i = 0; i < n; i++)
+			region_resident(&vm, r, page + i);
+		page += n;
+	}
+	CHECK(n == READAHEAD_MAX);
+	CHECK(readahead_first(&vm, r, 400, READAHEAD_MAX) == 1);
+	put_out(sp, 403, 0);
+	CHECK(readahead_first(&vm, r, 401, READAHEAD_MAX) == 2);
+	CHECK(readahead_first(&vm, r, 510, 1) == 1);
+	CHECK(readahead_first(&vm, r, 511, READAHEAD_MAX) == 1);
+	end();
+}
+
 static const struct test tests[] = {
 	{ "anon_plans", anon_plans },
 	{ "pr_writable", pr_writable },
@@ -294,6 +362,8 @@ static const struct test tests[] = {
 	{ "cow_plans", cow_plans },
 	{ "cache_plans", cache_plans },
 	{ "cow_and_fork", cow_and_fork },
+	{ "habits", habits },
+	{ "first_touches", first_touches },
 };
 
 TEST_MAIN(tests)

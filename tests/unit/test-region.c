@@ -701,7 +701,7 @@ region_kept_is_clean(void)
 {
 	struct space *sp, *child;
 	struct region *r;
-	uint8_t age;
+	uint16_t age;
 
 	begin();
 	sp = new_space();

@@ -92,6 +92,27 @@ read_that_hangs(void)
 	close(fd);
 }
 
+/* What comes while nobody waits is there before anybody does. */
+static void
+reports_that_wait(void)
+{
+	struct ring_event ev;
+	int pipes[2];
+
+	CHECK(pipe2(pipes, O_CLOEXEC) == 0);
+	CHECK(ring_new(64, &ring) == 0);
+	CHECK(ring_watch(ring, pipes[0], 99) == 0);
+	CHECK(ring_wait(ring, 1000, &ev, 1) == 0);
+	CHECK(!ring_has_reports(ring));
+	CHECK(write(pipes[1], "x", 1) == 1);
+	CHECK(ring_has_reports(ring));
+	ev = wait_one();
+	CHECK(!ev.read && ev.cookie == 99 && !ring_has_reports(ring));
+	ring_delete(ring);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 static void
 close_file(void)
 {
@@ -113,6 +134,7 @@ close_file(void)
 static const struct test tests[] = {
 	{ "a file is read", read_file },
 	{ "a read that hangs", read_that_hangs },
+	{ "reports that wait", reports_that_wait },
 	{ "a file is closed", close_file },
 };
 
