@@ -305,6 +305,21 @@ send_hello(struct agent *a, const int *fds, unsigned int nfds)
 	return (0);
 }
 
+/* => the main userfaultfd has the number that is expected, if one is */
+static int
+take_main(struct agent *a, int32_t fd)
+{
+	long ret;
+
+	if (a->main_fd < 0 || fd == a->main_fd) {
+		a->main_fd = fd;
+		return (0);
+	}
+	ret = sys3(SYS_dup3, fd, a->main_fd, O_CLOEXEC);
+	sys1(SYS_close, fd);
+	return (ret < 0 ? (int)ret : 0);
+}
+
 static int
 wait_ready(struct agent *a)
 {
@@ -317,9 +332,9 @@ wait_ready(struct agent *a)
 	    exec ? NULL : &fd);
 	if (ret < 0)
 		return (ret);
-	if (a->main_fd >= 0 && fd != a->main_fd)
-		return (-EPROTO);
-	a->main_fd = fd;
+	ret = take_main(a, fd);
+	if (ret < 0)
+		return (ret);
 	if (a->in.ready.flags & PAGERD_READY_INHERITED)
 		a->pages_out = 1;
 	return (0);

@@ -168,6 +168,7 @@ build(struct ruleset *rs, const struct agent *a)
 		MADV_COLD, MADV_DOFORK, MADV_DONTFORK };
 	/* For DROP; and a holder, which has no more rights than we. */
 	const uint32_t clones[] = { (uint32_t)AGENT_DROP_CLONE, 0 };
+	const uint32_t numbers[] = { (uint32_t)a->sock, (uint32_t)a->main_fd };
 
 	rs->n = 0;
 	load_arg(rs, 0);
@@ -193,7 +194,7 @@ build(struct ruleset *rs, const struct agent *a)
 	allow(rs, SYS_exit_group);
 	allow(rs, SYS_wait4);
 	allow_value(rs, SYS_prctl, 0, PR_SET_NAME);
-	allow_value(rs, SYS_dup3, 1, (uint32_t)a->sock);
+	allow_values(rs, SYS_dup3, 1, numbers, COUNT(numbers));
 	allow(rs, SYS_close);
 	allow(rs, SYS_getpid);
 	finish(rs);

@@ -10,11 +10,11 @@
 
 #include "sys.h"
 
+/* The number of the userfaultfd is kept for its own, see holder_main(). */
 static void
 close_all(struct agent *a)
 {
-	int32_t *const fds[] = { &a->main_fd, &a->bell_fd, &a->pid_fd,
-		&a->stat_fd };
+	int32_t *const fds[] = { &a->bell_fd, &a->pid_fd, &a->stat_fd };
 	size_t i;
 
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -22,6 +22,7 @@ close_all(struct agent *a)
 			sys1(SYS_close, *fds[i]);
 		*fds[i] = -1;
 	}
+	sys1(SYS_close, a->main_fd);
 	a->bells = NULL; /* nobody is here to ring */
 }
 
@@ -43,8 +44,8 @@ find_out(struct agent *a)
 /*
  * holder_main: what the agent is in the child
  *
- * => its connection gets the number that the parent's had, as the system
- *    calls that are left to it know only that
+ * => its connection and its userfaultfd get the numbers that the parent's had,
+ *    as the system calls that are left to it know only those
  * => whatever goes wrong ends it: the daemon sees the connection go
  */
 static void __attribute__((noreturn)) holder_main(struct agent *a, int sock)

@@ -277,6 +277,29 @@ def holder_of(daemon, name):
                 if s['name'] == name)
 
 
+def evicted_of(daemon, pid):
+    return daemon.call('GetSpace', pid=pid)['space']['evicted_pages']
+
+
+@add('snapshot-evicted')
+def snapshot_evicted(live):
+    """What a snapshot keeps is evicted as what a program has."""
+    daemon = live.daemon()
+
+    def look(name, pid):
+        del name
+        ctl(daemon, 'snapshot', str(pid), 'one')
+        wait_for('pages of the holder to be evicted', lambda: evicted_of(
+            daemon, holder_of(daemon, 'one')) > 0, 60)
+        drop(daemon, 'one')
+
+    run = Steady(live, daemon, 'tickets', limit=8 * MIB, hold=look,
+                 argv=[live.prog('tickets'), '32', '2'])
+    run.run.wait(300)
+    check('every ticket is there' in run.run.stdout(), run.run.stdout())
+    daemon.expect_idle()
+
+
 @add('snapshot-stop')
 def snapshot_stop(live):
     """A daemon that stops takes its snapshots along, and no program."""
@@ -323,16 +346,18 @@ def snapshot_redis(live):
     fill(client, live, count)
     pid = next(s['pid'] for s in daemon.call('ListSpaces')['spaces']
                if s['command'] == 'redis-server')
-    changed = live.random.sample(range(count), count // 10)
+    changed = set(live.random.sample(range(count), count // 10))
     load = live.helper(['redis-benchmark', '-s', server.socket, '-t', 'set',
                         '-n', '100000', '-r', '5000', '-d', '512', '-q'],
                        stdout=subprocess.DEVNULL)
     print(ctl(daemon, 'snapshot', str(pid), 'redis'))
+    holder = holder_of(daemon, 'redis')
     check(redis.store(client, live.seed, changed, 1) == len(changed),
           'not everything was stored')
     check(load.wait(300) == 0, 'redis-benchmark failed')
     expect_keys(client, live, range(count),
-                lambda n: int(n in set(changed)), 'after the snapshot')
+                lambda n: int(n in changed), 'after the snapshot')
+    check(evicted_of(daemon, holder) > 0, 'the holder keeps all in memory')
     path = core_of(live, daemon, 'redis')
     expect_values(live, path, count)
     text = backtrace('/usr/bin/redis-server', path)
