@@ -119,8 +119,12 @@ resolve_fill(struct pager *p, struct client *c, struct region *r,
 	bool keep = r->memtype->keep_copy(&p->vm, r, page, f->access);
 	uint32_t n = 1;
 
-	if (out)
-		n = readahead_window(&p->vm, r, page, fill_room(p, c));
+	if (out && f->window == 0)
+		f->window = n =
+		    readahead_window(&p->vm, r, page, fill_room(p, c));
+	else if (out)
+		n = readahead_run(&p->vm, r, page,
+		    (uint32_t)earlier(f->window, fill_room(p, c)));
 	if (f->access == ACCESS_WRITE)
 		r->readahead.write = true;
 	return install_fill(p, c, r, page, n, keep);

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "evict.h"
 #include "planes.h"
+#include "readahead.h"
 #include "uffd.h"
 
 /*
@@ -91,9 +92,10 @@ install_poison(struct pager *p, struct client *c, const struct region *r,
 
 static void
 filled(struct pager *p, struct client *c, struct region *r, uint64_t page,
-    uint64_t n, bool keep)
+    uint32_t n, bool keep)
 {
-	for (uint64_t i = 0; i < n; i++) {
+	readahead_filled(r, page, n);
+	for (uint32_t i = 0; i < n; i++) {
 		if (keep)
 			region_clean(&p->vm, r, page + i);
 		else
@@ -155,7 +157,7 @@ install_fill(struct pager *p, struct client *c, struct region *r, uint64_t page,
 		return install_exists(p, c, addr);
 	if (n < 0)
 		return (int)n;
-	filled(p, c, r, page, (uint64_t)n >> PAGE_SHIFT, keep);
+	filled(p, c, r, page, (uint32_t)(n >> PAGE_SHIFT), keep);
 	return 0;
 }
 

@@ -47,7 +47,8 @@ struct fault {
 	uint64_t work_ns; /* that trying to resolve it took so far */
 	uint32_t tid;     /* of the thread, as its process sees it; 0 */
 	enum access access;
-	bool throttled; /* counted as such already */
+	uint32_t window; /* pages to fill from addr on; 0: not known yet */
+	bool throttled;  /* counted as such already */
 };
 TAILQ_HEAD(fault_list, fault);
 

@@ -24,6 +24,15 @@ struct vm;
 uint32_t readahead_window(const struct vm *, struct region *, uint64_t page,
     uint32_t max);
 
+/*
+ * The fault had to wait: what is left of its window, and nothing new is
+ * remembered; page is OUT.
+ */
+uint32_t readahead_run(const struct vm *, const struct region *, uint64_t page,
+    uint32_t max);
+/* So many of them could be filled: the stream goes on behind them. */
+void readahead_filled(struct region *, uint64_t page, uint32_t n);
+
 /* => the same for pages never touched, which are UNKNOWN; r->first */
 uint32_t readahead_first(const struct vm *, struct region *, uint64_t page,
     uint32_t max);

@@ -454,6 +454,34 @@ readahead_is_told(void)
 	end();
 }
 
+/* A fault that has to wait looks again: its stream does not start anew. */
+static void
+readahead_waits(void)
+{
+	struct space *sp;
+	struct region *r;
+
+	begin();
+	sp = new_space();
+	map(sp, 0, 100);
+	for (uint64_t i = 0; i < 100; i++)
+		put_out(sp, i, i);
+	r = at(sp, 0);
+	CHECK(readahead_window(&vm, r, 50, READAHEAD_MAX) == 1);
+	CHECK(readahead_window(&vm, r, 51, READAHEAD_MAX) == 2);
+	CHECK(readahead_window(&vm, r, 53, READAHEAD_MAX) == 4);
+	CHECK(readahead_run(&vm, r, 53, 4) == 4);
+	region_resident(&vm, r, 56);
+	CHECK(readahead_run(&vm, r, 53, 4) == 3);
+	CHECK(readahead_run(&vm, r, 53, 2) == 2);
+	readahead_filled(r, 53, 2);
+	CHECK(readahead_window(&vm, r, 55, READAHEAD_MAX) == 1);
+	CHECK(readahead_window(&vm, r, 57, READAHEAD_MAX) == 1);
+	CHECK(readahead_window(&vm, r, 58, READAHEAD_MAX) == 2);
+	CHECK(readahead_run(&vm, r, 99, 4) == 1);
+	end();
+}
+
 /* Pages of an object: looking changes nothing, taking does. */
 static void
 readahead_of_objects(void)
@@ -493,6 +521,7 @@ static const struct test tests[] = {
 	{ "reclaim_keeps_what_is_hot", reclaim_keeps_what_is_hot },
 	{ "reclaim_resists_scans", reclaim_resists_scans },
 	{ "readahead_is_told", readahead_is_told },
+	{ "readahead_waits", readahead_waits },
 	{ "readahead_of_objects", readahead_of_objects },
 };
 
