@@ -462,6 +462,8 @@ enum notice_kind {
 	NOTICE_CLIENT_DROPPED, /* space: broke the protocol; text says how */
 	NOTICE_UNREADABLE,     /* space, addr: a page was poisoned */
 	NOTICE_SCAN,           /* space: a new mapping wants adoption */
+	NOTICE_STORE_FAILING,  /* stack, tier: as in struct store_info */
+	NOTICE_STORE_WELL,     /* stack, tier: it was failing, and is not */
 };
 
 /* Owned by the fault plane; free again when control has dispatched it. */
@@ -471,6 +473,7 @@ struct notice {
 	uint32_t group;
 	uint64_t space;
 	uint64_t addr;
+	uint32_t stack, tier;
 	struct gauge *gauge; /* SPACE_NEW */
 	char text[96];
 };

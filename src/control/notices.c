@@ -15,6 +15,7 @@
 #include "log.h"
 #include "planes.h"
 #include "roster.h"
+#include "settings.h"
 #include "watch.h"
 
 #define LOG_BURST 5
@@ -27,6 +28,7 @@ static void space_scan(struct hub *, const struct notice *);
 static const struct kind {
 	void (*act)(struct hub *, const struct notice *); /* NULL: only log */
 	const char *text; /* for the log; NULL: nothing to say */
+	bool of_store;    /* else of a group, or a space */
 } kinds[] = {
 	[NOTICE_SPACE_NEW] = { space_new, NULL },
 	[NOTICE_SPACE_GONE] = { space_gone, NULL },
@@ -41,6 +43,12 @@ static const struct kind {
 	[NOTICE_UNREADABLE] = { NULL,
 	    "has lost a page: the store, or the file that it is of, could "
 	    "not be read" },
+	[NOTICE_STORE_FAILING] = { NULL,
+	    "cannot be read, or written: it is tried again until it can, "
+	    "programs wait for what is there, and what is not there stays in "
+	    "memory",
+	    true },
+	[NOTICE_STORE_WELL] = { NULL, "can be read and written again", true },
 };
 
 #define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -135,6 +143,15 @@ write_line(struct hub *hub, const struct notice *n)
 	    n->text);
 }
 
+static void
+write_store_line(struct hub *hub, const struct notice *n)
+{
+	const struct catalog *all = &hub->setup->settings->stores;
+
+	log_warning("store %s, tier %u: %s", catalog_at(all, n->stack)->name,
+	    n->tier, kinds[n->kind].text);
+}
+
 void
 notices_take(const struct notice *n, void *ctx)
 {
@@ -142,6 +159,10 @@ notices_take(const struct notice *n, void *ctx)
 
 	if (kinds[n->kind].act != NULL)
 		kinds[n->kind].act(hub, n);
-	if (kinds[n->kind].text != NULL && admit(hub, n->kind))
+	if (kinds[n->kind].text == NULL || !admit(hub, n->kind))
+		return;
+	if (kinds[n->kind].of_store)
+		write_store_line(hub, n);
+	else
 		write_line(hub, n);
 }

@@ -283,15 +283,14 @@ report_usage(struct pager *p, struct mail_usage *m)
 }
 
 static void
-report_store(struct pager *p, const struct store *s, struct store_info *out)
+report_store(const struct store *s, struct store_info *out)
 {
 	struct backend_stats st;
 
 	backend_stats(s->backend, &st);
 	*out = (struct store_info){
 		.stack = s->stack,
-		.tier = (uint32_t)(s - p->stores.at) -
-			p->stores.stacks[s->stack].first,
+		.tier = store_tier(s),
 		.draining = s->draining,
 		.failing = st.failing,
 		.pages = st.pages,
@@ -325,7 +324,7 @@ report_stores(struct pager *p, struct mail_stores *m)
 {
 	m->n = p->stores.n;
 	for (uint32_t i = 0; i < m->n && i < m->max; i++)
-		report_store(p, &p->stores.at[i], &m->stores[i]);
+		report_store(&p->stores.at[i], &m->stores[i]);
 }
 
 /* All of them together, under the name of the first. */

@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "client.h"
 #include "physblock.h"
+#include "planes.h"
 #include "tiers.h"
 #include "work.h"
 
@@ -87,6 +88,14 @@ stores_open(struct pager *p, const struct stack_spec *specs, uint32_t n)
 		for (uint32_t k = 0; k < specs[i].n; k++)
 			store_open(p, i, specs[i].tiers[k]);
 	}
+}
+
+uint32_t
+store_tier(const struct store *s)
+{
+	const struct stores *all = &s->pager->stores;
+
+	return (uint32_t)(s - all->at) - all->stacks[s->stack].first;
 }
 
 static struct store *
@@ -242,6 +251,28 @@ stores_release(struct pager *p, uint64_t where)
 	backend_free(store_at(p, where)->backend, where_data(where));
 }
 
+/* Whoever looks after the machine is told when it begins, and when it ends. */
+static void
+say_failing(struct pager *p, struct store *s)
+{
+	struct backend_stats st;
+	struct notice *n;
+
+	if (backend_fd(s->backend) < 0) /* memory */
+		return;
+	backend_stats(s->backend, &st);
+	if (st.failing == s->failing)
+		return;
+	n = planes_notice(p->planes,
+	    st.failing ? NOTICE_STORE_FAILING : NOTICE_STORE_WELL);
+	if (n == NULL) /* the next time */
+		return;
+	n->stack = s->stack;
+	n->tier = store_tier(s);
+	planes_notify(p->planes, n);
+	s->failing = st.failing;
+}
+
 /* It has done something: it may take more, and have what was wanted. */
 static void
 go_on(struct pager *p, struct store *s)
@@ -272,8 +303,10 @@ stores_step(struct pager *p)
 {
 	uint64_t ns = UINT64_MAX;
 
-	for (uint32_t i = 0; i < p->stores.n; i++)
+	for (uint32_t i = 0; i < p->stores.n; i++) {
 		ns = earlier(ns, backend_step(p->stores.at[i].backend));
+		say_failing(p, &p->stores.at[i]);
+	}
 	return earlier(ns == UINT64_MAX ? ns : (ns + 999) / 1000,
 	    tiers_step(p));
 }

@@ -35,6 +35,7 @@ struct store {
 	uint32_t stack;
 	bool later;    /* it takes nothing until it has done more */
 	bool draining; /* it is to be emptied, and takes nothing */
+	bool failing;  /* as was last said */
 	/* tiers.c */
 	bool sinking;  /* it is above its mark, and not yet below the other */
 	uint32_t hand; /* the block that is looked at next */
@@ -57,6 +58,9 @@ struct stores {
 	struct stack stacks[STORES];
 	uint32_t nstacks;
 };
+
+/* => its number in its stack, 0: the fastest */
+uint32_t store_tier(const struct store *);
 
 /* => no more than STORES in all */
 void stores_open(struct pager *, const struct stack_spec *, uint32_t nstacks);
